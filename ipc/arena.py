@@ -1,0 +1,90 @@
+"""The arena: one segment of shared memory for all frames in work.
+
+Made by the supervisor, reserved in full and unlinked at once; children inherit its descriptor and map it. So a full
+/dev/shm is an error at start and never a SIGBUS under load, and nothing is left behind whoever is killed.
+"""
+
+import mmap
+import os
+from multiprocessing import resource_tracker, shared_memory
+from typing import Final, Self
+
+from ipc.messages import Extent
+
+SHM_PATH: Final = "/dev/shm"  # noqa: S108 - the kernel's fixed place of POSIX shared memory
+
+
+class ArenaUnavailable(Exception):
+    """The arena cannot be had: says what is needed, what there is, and what to change."""
+
+
+def reserve_arena(size_bytes: int) -> int:
+    """Reserve `size_bytes` of shared memory and return its descriptor, inheritable by no one until passed on.
+
+    The segment has no name any more when this returns. Raises `ArenaUnavailable` where the memory is not there.
+    """
+    try:
+        segment = shared_memory.SharedMemory(create=True, size=size_bytes)
+    except OSError as error:
+        raise ArenaUnavailable(_what_to_do(size_bytes, error)) from error
+    try:
+        # SharedMemory keeps its descriptor private and offers no other way to hand it on; there is no public one
+        # before or after Python 3.13. posix_fallocate: without it the pages are only promised.
+        descriptor = os.dup(segment._fd)  # type: ignore[attr-defined]
+        try:
+            os.posix_fallocate(descriptor, 0, size_bytes)
+        except OSError as error:
+            os.close(descriptor)
+            raise ArenaUnavailable(_what_to_do(size_bytes, error)) from error
+    finally:
+        segment.close()
+        segment.unlink()
+        _stop_resource_tracker()
+    return descriptor
+
+
+def _stop_resource_tracker() -> None:
+    """End the helper process that SharedMemory started: the segment is unlinked, and it has nothing left to track."""
+    stop = getattr(resource_tracker._resource_tracker, "_stop", None)
+    if stop is not None:
+        stop()
+
+
+def _what_to_do(size_bytes: int, error: OSError) -> str:
+    need_mib = size_bytes >> 20
+    try:
+        room = os.statvfs(SHM_PATH)
+        there = f"{(room.f_bavail * room.f_frsize) >> 20} MiB of {(room.f_blocks * room.f_frsize) >> 20} MiB are free"
+    except OSError:
+        there = "it cannot be looked at"
+    return (
+        f"the arena needs {need_mib} MiB in {SHM_PATH}, where {there} ({error.strerror}); make it larger (systemd: "
+        f"TemporaryFileSystem={SHM_PATH}:size={need_mib + 16}M, docker: --shm-size={need_mib + 16}m) "
+        "or set memory.arena_mb lower"
+    )
+
+
+class Arena:
+    """A process's view of the arena, mapped once for its life."""
+
+    def __init__(self, descriptor: int, size_bytes: int) -> None:
+        self._map = mmap.mmap(descriptor, size_bytes)
+        self.view = memoryview(self._map)
+        """All bytes of the arena."""
+
+    def write(self, extent: Extent, data: bytes) -> None:
+        """Copy `data` to the start of `extent`."""
+        if len(data) > extent.bytes or extent.offset < 0 or extent.offset + extent.bytes > len(self.view):
+            raise ValueError(f"{len(data)} bytes do not fit extent {extent.offset}+{extent.bytes}")
+        self.view[extent.offset : extent.offset + len(data)] = data
+
+    def close(self) -> None:
+        """Unmap. Every view of the arena must be gone: a view that outlives the mapping would be a crash."""
+        self.view.release()
+        self._map.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,75 @@
+"""What every child of the supervisor does first: bind its life to the supervisor's, and learn who it is."""
+
+import argparse
+import ctypes
+import faulthandler
+import os
+import resource
+import select
+import signal
+import sys
+from dataclasses import dataclass
+from typing import Final
+
+from ipc.channel import Channel, child_channel
+from ipc.logs import start_logging
+from ipc.messages import Start, ToChild
+
+START_TIMEOUT_MS: Final = 10_000
+"""The supervisor sends `Start` before it even spawns: only a broken supervisor makes a child wait."""
+
+_PR_SET_PDEATHSIG: Final = 1
+_PR_SET_NAME: Final = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A child that has begun."""
+
+    start: Start
+    channel: Channel[ToChild]
+
+
+def begin(arguments: list[str]) -> Child:
+    """Take up the channel named on the command line, bind this process to its parent, and start logging.
+
+    Must be called from the main thread before any other thread exists: the death signal follows the thread that asks.
+    Exits when the parent is already gone.
+    """
+    parser = argparse.ArgumentParser(description="A part of omnishotd; started by its supervisor, not by hand.")
+    parser.add_argument("service", help="name of this service")
+    parser.add_argument("--channel", type=int, required=True, help="descriptor of the channel to the supervisor")
+    options = parser.parse_args(arguments[1:])
+    # The supervisor alone decides when a child ends: a Ctrl-C on the terminal reaches the whole process group, and a
+    # worker that dies of it would look like a crash.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    faulthandler.enable()
+    # A core dump would hold the arena: other producers' pictures.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # ORDER: ask for the death signal, then look whether the parent still lives; the other way round a parent that dies
+    # in between would never be noticed.
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    channel = child_channel(options.channel)
+    start = _receive_start(channel)
+    if os.getppid() != start.parent_pid:
+        sys.exit("omnishotd: the supervisor is gone")
+    _prctl(_PR_SET_NAME, ctypes.create_string_buffer(start.service.encode()[:15]))
+    start_logging(start.service, json=start.json_logs)
+    return Child(start, channel)
+
+
+def _receive_start(channel: Channel[ToChild]) -> Start:
+    if not select.select([channel], [], [], START_TIMEOUT_MS / 1000)[0]:
+        sys.exit("omnishotd: the supervisor did not say what to do")
+    message = channel.receive()
+    if not isinstance(message, Start):
+        sys.exit("omnishotd: the supervisor did not say what to do")
+    return message
+
+
+def _prctl(option: int, argument: object) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(option, argument, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), "prctl")

@@ -1,0 +1,138 @@
+"""Allocator of extents: who may use which bytes of the arena. Pure; nothing here touches memory.
+
+One process calls it (the broker), so there are no locks, and no state of it lies in shared memory. The free extents
+form one list sorted by offset, always coalesced. Of those that are large enough, the one freed last is taken, at the
+very bytes that were freed last: they are still in the cache of the core that used them.
+
+Invariants (held by `tests/ipc/test_extents.py` for any order of calls): extents in use never overlap; free and used
+bytes add up to the total; two free extents never touch.
+"""
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Final
+
+from ipc.messages import Extent
+
+ALIGNMENT_BYTES: Final = 64
+"""A cache line, so that two workers never write to the same one; also enough for every SIMD load."""
+
+
+class ExtentError(Exception):
+    """An extent was freed that is not in use. A fault of the caller, never of a frame."""
+
+
+@dataclass(slots=True)
+class _Free:
+    start: int
+    end: int
+    hot: int
+    """Offset of the bytes that were freed last within this extent."""
+    freed_at: int
+    """Number of the call of `free` that made this extent what it is; the greatest is the hottest."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExtentFigures:
+    """What an operator wants to know of the arena, in bytes."""
+
+    total_bytes: int
+    used_bytes: int
+    high_water_bytes: int
+    largest_free_bytes: int
+    extents: int
+    """Number of extents in use."""
+
+
+_start = attrgetter("start")
+
+
+def aligned(size_bytes: int) -> int:
+    """Return `size_bytes` as it is really taken from the arena."""
+    return (size_bytes + ALIGNMENT_BYTES - 1) & -ALIGNMENT_BYTES
+
+
+class ExtentAllocator:
+    """Hands out extents of `total_bytes` of memory."""
+
+    def __init__(self, total_bytes: int) -> None:
+        self._total = total_bytes & -ALIGNMENT_BYTES
+        self._free = [_Free(0, self._total, 0, 0)] if self._total else []
+        self._used: dict[int, int] = {}
+        self._used_bytes = 0
+        self._high_water = 0
+        self._frees = 0
+
+    def allocate(self, size_bytes: int) -> Extent | None:
+        """Take `size_bytes` (> 0), or return None when no free extent is large enough."""
+        if size_bytes <= 0:
+            raise ExtentError(f"an extent of {size_bytes} bytes makes no sense")
+        need = aligned(size_bytes)
+        best = -1
+        freed_at = -1
+        for index, free in enumerate(self._free):
+            if free.end - free.start >= need and free.freed_at > freed_at:
+                best, freed_at = index, free.freed_at
+        if best < 0:
+            return None
+        start = self._carve(best, need)
+        self._used[start] = need
+        self._used_bytes += need
+        self._high_water = max(self._high_water, self._used_bytes)
+        return Extent(start, size_bytes)
+
+    def allocate_all(self, sizes_bytes: list[int]) -> list[Extent] | None:
+        """Take one extent of each size, or nothing at all: a frame never waits for memory while it holds some."""
+        extents: list[Extent] = []
+        for size_bytes in sizes_bytes:
+            extent = self.allocate(size_bytes)
+            if extent is None:
+                for taken in extents:
+                    self.free(taken)
+                return None
+            extents.append(extent)
+        return extents
+
+    def free(self, extent: Extent) -> None:
+        """Give back an extent. Only when its holder has answered or is proved dead: the bytes are reused at once."""
+        need = aligned(extent.bytes)
+        if self._used.get(extent.offset) != need:
+            raise ExtentError(f"extent {extent.offset}+{extent.bytes} is not in use")
+        del self._used[extent.offset]
+        self._used_bytes -= need
+        self._frees += 1
+        self._insert(_Free(extent.offset, extent.offset + need, extent.offset, self._frees))
+
+    def figures(self) -> ExtentFigures:
+        """Return the state of the arena now."""
+        return ExtentFigures(
+            total_bytes=self._total,
+            used_bytes=self._used_bytes,
+            high_water_bytes=self._high_water,
+            largest_free_bytes=max((free.end - free.start for free in self._free), default=0),
+            extents=len(self._used),
+        )
+
+    def fits_ever(self, sizes_bytes: list[int]) -> bool:
+        """Tell whether extents of these sizes could be had from an empty arena."""
+        return sum(aligned(size_bytes) for size_bytes in sizes_bytes) <= self._total
+
+    def _carve(self, index: int, need: int) -> int:
+        """Take `need` bytes out of one free extent, from its hot bytes on where they reach, and return their offset."""
+        free = self._free[index]
+        start = free.hot if free.hot + need <= free.end else free.start
+        left = _Free(free.start, start, free.start, free.freed_at)
+        right = _Free(start + need, free.end, start + need, free.freed_at)
+        self._free[index : index + 1] = [part for part in (left, right) if part.start < part.end]
+        return start
+
+    def _insert(self, new: _Free) -> None:
+        """Put a free extent into its place and join it with the free neighbours it touches."""
+        index = bisect_left(self._free, new.start, key=_start)
+        if index < len(self._free) and self._free[index].start == new.end:
+            new.end = self._free.pop(index).end
+        if index > 0 and self._free[index - 1].end == new.start:
+            new.start = self._free.pop(index - 1).start
+            index -= 1
+        self._free.insert(index, new)

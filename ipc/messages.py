@@ -1,0 +1,213 @@
+"""Every message between our own processes, declared once, decoded and checked at the border.
+
+Two kinds of road carry them. *Frames' road*: broker and workers, over ZeroMQ; `Batch` out, `Report` back, with the
+encoded pictures as further parts of the same multipart message. *Supervisor's road*: a SOCK_SEQPACKET pair from the
+supervisor to each child (`ipc.channel`).
+
+Evolution: a field is only ever added at the end and with a default; a type is never changed, a tag never used again.
+`VERSION` goes up with any other change. Both ends are always of one installation: a difference is a fault, not a case.
+"""
+
+from typing import Final, Literal
+
+import msgspec
+
+from ipc.errors import ErrorCode
+from ipc.pixels import Geometry
+from ipc.settings import Settings
+
+VERSION: Final = 1
+
+
+class Message(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """A value that travels. Array-like: the fields' order is the format."""
+
+
+# -------------------- frames' road --------------------
+
+
+class Extent(Message, frozen=True):
+    """A piece of the arena."""
+
+    offset: int
+    bytes: int
+
+
+class Decode(Message, frozen=True, tag="decode"):
+    """Decode the compressed bytes in `source` into exactly `target`, as pixels of `geometry`."""
+
+    source: Extent
+    target: Extent
+    format: Literal["jpeg"]
+    geometry: Geometry
+    """What the pixels will be: told by the plan, and held against what the decoder gives."""
+
+
+class Transform(Message, frozen=True, tag="transform"):
+    """Apply `operations` to the pixels in `source`, writing the result of geometry `result` into `target`."""
+
+    source: Extent
+    target: Extent
+    geometry: Geometry
+    """The pixels that lie in `source`, possibly already scaled by the decoder."""
+    nominal: Geometry
+    """The picture as its producer thinks of it: operations' parameters count in these pixels."""
+    operations: bytes
+    """MessagePack of a list of `stages.operations` declarations, already checked by the broker."""
+    result: Geometry
+
+
+class Encode(Message, frozen=True, tag="encode"):
+    """Encode the pixels in `source`; the bytes travel as a part of the report."""
+
+    source: Extent
+    geometry: Geometry
+    output: int
+    """Index of the request's output that this is."""
+    options: bytes
+    """MessagePack of one `stages.outputs.Encoding`, already checked by the broker."""
+
+
+Step = Decode | Transform | Encode
+
+
+class Task(Message, frozen=True):
+    """What one worker is to do to one frame: its steps, in order, without interruption."""
+
+    lease: int
+    """Names this hand-over. An answer that carries any other number than the current one is ignored."""
+    trace: str
+    steps: list[Step]
+
+
+class Batch(Message, frozen=True, tag="batch"):
+    """Broker to worker: tasks to be done in order."""
+
+    tasks: list[Task]
+    version: int = VERSION
+
+
+class Encoded(Message, frozen=True):
+    """One finished picture; its bytes are the next part of the multipart message."""
+
+    output: int
+    format: str
+    width: int
+    height: int
+    quality: int | None
+    layout: str | None = None
+    """Of raw pixels: the order of their channels."""
+
+
+class Fault(Message, frozen=True):
+    """Why a task could not be finished."""
+
+    code: ErrorCode
+    message: str
+
+
+class Answer(Message, frozen=True):
+    """What became of one task."""
+
+    lease: int
+    step_us: list[int]
+    """Time taken by each step that was finished, in the task's order."""
+    encoded: list[Encoded]
+    fault: Fault | None = None
+
+
+class Report(Message, frozen=True, tag="report"):
+    """Worker to broker: one answer a task, in the order they were finished."""
+
+    answers: list[Answer]
+    version: int = VERSION
+
+
+class Hello(Message, frozen=True, tag="hello"):
+    """Worker to broker, first of all: ready for work. `incarnation` proves that the supervisor started it."""
+
+    incarnation: int
+    stages: list[str]
+    version: int = VERSION
+
+
+ToBroker = Report | Hello
+
+# -------------------- supervisor's road --------------------
+
+
+class Start(Message, frozen=True, tag="start"):
+    """Supervisor to child, first of all: who you are and all you need."""
+
+    service: str
+    """Name of this service, as `decode-0`."""
+    incarnation: int
+    """Number of this process among all that the supervisor ever started; never used twice."""
+    stages: list[str]
+    """Of a worker: the stages it runs, neighbours in the order of the pipeline."""
+    epoch: str
+    """Name of this life of the broker and its arena, in hexadecimal."""
+    settings: Settings
+    parent_pid: int
+    arena_fd: int = -1
+    arena_bytes: int = 0
+    work_endpoint: str = ""
+    telemetry_endpoint: str = ""
+    listen_fd: int = -1
+    """Of the control plane: the listening socket, bound before anything was started."""
+    json_logs: bool = False
+
+
+class Ready(Message, frozen=True, tag="ready"):
+    """Child to supervisor: started, serving. `detail` is for the log."""
+
+    detail: str = ""
+
+
+class Unable(Message, frozen=True, tag="unable"):
+    """Child to supervisor: cannot start, and trying again will not help. `exit_status` is the daemon's."""
+
+    reason: str
+    exit_status: int
+
+
+class WorkerGone(Message, frozen=True, tag="gone"):
+    """Supervisor to broker: this incarnation has been waited for, its extents and leases are free: proof of death."""
+
+    incarnation: int
+    reason: str
+
+
+class WorkerExpected(Message, frozen=True, tag="expected"):
+    """Supervisor to broker: a worker with this incarnation was started and will say `Hello`."""
+
+    incarnation: int
+    service: str
+    stages: list[str]
+
+
+class Kill(Message, frozen=True, tag="kill"):
+    """Broker to supervisor: this worker overran its time limit or broke the protocol; end it and prove it."""
+
+    incarnation: int
+    reason: str
+
+
+class Drain(Message, frozen=True, tag="drain"):
+    """Supervisor to broker: take nothing new, answer what was accepted, within `within_ms`."""
+
+    within_ms: int
+
+
+class Drained(Message, frozen=True, tag="drained"):
+    """Broker to supervisor: every accepted frame has been answered. `unanswered` were given up at the deadline."""
+
+    unanswered: int
+
+
+class Stop(Message, frozen=True, tag="stop"):
+    """Supervisor to child: end now, in order, with status 0."""
+
+
+ToChild = Start | WorkerGone | WorkerExpected | Drain | Stop
+FromChild = Ready | Unable | Kill | Drained

@@ -1,0 +1,81 @@
+"""Settings as processes get them: plain frozen values, already checked.
+
+`omnishotd.config` reads and checks the configuration and documents each key; a test holds the two to the same fields.
+Workers import this module and not pydantic.
+"""
+
+from typing import Any
+
+import msgspec
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A section of the configuration."""
+
+
+class FramesSettings(_Section, frozen=True, kw_only=True):
+    """The producers' door."""
+
+    endpoints: list[str]
+    socket_mode: int
+    max_frame_bytes: int
+    max_pixels: int
+    max_side: int
+    rate_per_second: float
+
+
+class PoolSettings(_Section, frozen=True, kw_only=True):
+    """A set of equal workers and the neighbouring stages that each of them runs."""
+
+    stages: list[str]
+    workers: int
+
+    @property
+    def name(self) -> str:
+        """Name of the pool, as `decode` or `decode+transform`."""
+        return "+".join(self.stages)
+
+
+class PipelineSettings(_Section, frozen=True, kw_only=True):
+    """Bounds of the work in hand."""
+
+    max_concurrent_jobs: int
+    queue_limit: int
+    queue_max_bytes: int
+    queue_timeout_ms: int
+    stage_timeout_ms: int
+    drain_timeout_ms: int
+    pools: list[PoolSettings]
+
+
+class SupervisorSettings(_Section, frozen=True, kw_only=True):
+    """When to stop starting a service again."""
+
+    restarts_max: int
+    restart_window_s: float
+
+
+class MemorySettings(_Section, frozen=True, kw_only=True):
+    """Memory that is set apart."""
+
+    arena_mb: int
+
+
+class ControlSettings(_Section, frozen=True, kw_only=True):
+    """The operators' door."""
+
+    host: str
+    port: int
+
+
+class Settings(_Section, frozen=True, kw_only=True):
+    """All of it."""
+
+    runtime_directory: str
+    frames: FramesSettings
+    pipeline: PipelineSettings
+    supervisor: SupervisorSettings
+    memory: MemorySettings
+    control: ControlSettings
+    presets: dict[str, dict[str, Any]]
+    """By name: `{"outputs": [...]}` as a producer would send it; the broker checks it with the protocol's own types."""

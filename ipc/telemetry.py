@@ -1,0 +1,212 @@
+"""Telemetry: what each process tells the control plane about itself, and how it is sent.
+
+Every counter is cumulative since the start of that incarnation, so a lost message costs nothing but time. Telemetry
+leaves from the work loop, never from a thread of its own: a process that is stuck is seen to be silent. Times are of
+CLOCK_MONOTONIC, which all processes of a host share. The rules of `ipc.messages` on evolution apply.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Final, Literal
+
+import msgspec
+import zmq
+from msgspec import Meta
+
+from ipc.histogram import HistogramSnapshot
+from ipc.messages import Message
+
+VERSION: Final = 1
+TELEMETRY_BYTES_MAX: Final = 512 * 1024
+"""Bound of one message: the longest there can be is a supervisor's with as many services as there may be."""
+INTERVAL_S: Final = 0.5
+SERVICES_MAX: Final = 256
+
+_Count = Annotated[int, Meta(ge=0)]
+_Name = Annotated[str, Meta(min_length=1, max_length=64)]
+_Reason = Annotated[str, Meta(max_length=200)]
+
+
+class StageFigures(Message, frozen=True):
+    """One stage of one worker."""
+
+    completed: _Count = 0
+    failed: _Count = 0
+    busy_us: _Count = 0
+    latency: HistogramSnapshot = HistogramSnapshot()
+    """Of each finished step."""
+
+
+class WorkerTelemetry(Message, frozen=True, tag="worker"):
+    """A stage worker."""
+
+    service: _Name
+    incarnation: int
+    epoch: _Name
+    sequence: _Count
+    at_s: float
+    """When these figures were taken."""
+    stages: Annotated[dict[_Name, StageFigures], Meta(max_length=16)]
+    tasks: _Count = 0
+    busy: bool = False
+    """Tasks are in its hands. The broker's `WorkerLoad` is the better witness: a worker cannot speak while it works."""
+    rss_bytes: _Count = 0
+    telemetry_version: Literal[1] = VERSION
+
+
+class FrameFigures(Message, frozen=True):
+    """The broker's account of frames.
+
+    received = completed + failed + rejected + cancelled + in_flight + queued, in every message.
+    """
+
+    received: _Count = 0
+    completed: _Count = 0
+    failed: _Count = 0
+    """Admitted, and answered with an error."""
+    rejected: _Count = 0
+    """Refused at the door."""
+    cancelled: _Count = 0
+    in_flight: _Count = 0
+    queued: _Count = 0
+    queued_bytes: _Count = 0
+    retried: _Count = 0
+    replies_dropped: _Count = 0
+    """Replies whose producer had gone or did not read."""
+    stale_answers: _Count = 0
+    """Workers' answers under a lease that was no longer current."""
+    malformed: _Count = 0
+    """Messages that were no request at all; not counted as received."""
+
+
+class ArenaFigures(Message, frozen=True):
+    """The shared memory, as its allocator knows it."""
+
+    total_bytes: _Count = 0
+    used_bytes: _Count = 0
+    high_water_bytes: _Count = 0
+    largest_free_bytes: _Count = 0
+
+
+class WorkerLoad(Message, frozen=True):
+    """What the broker has given one worker to do."""
+
+    held: _Count
+
+
+class BrokerTelemetry(Message, frozen=True, tag="broker"):
+    """The broker."""
+
+    service: _Name
+    incarnation: int
+    epoch: _Name
+    sequence: _Count
+    at_s: float
+    """When these figures were taken."""
+    frames: FrameFigures
+    errors: Annotated[dict[_Name, _Count], Meta(max_length=64)]
+    """Error replies by code, of whatever cause."""
+    latency: HistogramSnapshot
+    """From receipt to reply, of completed frames."""
+    queue_latency: HistogramSnapshot
+    """From receipt to dispatch."""
+    arena: ArenaFigures
+    workers: Annotated[dict[_Name, WorkerLoad], Meta(max_length=SERVICES_MAX)] = msgspec.field(default_factory=dict)
+    """By name of the service; workers that have said hello."""
+    is_draining: bool = False
+    telemetry_version: Literal[1] = VERSION
+
+
+class LastExit(Message, frozen=True):
+    """How the previous process of a service ended."""
+
+    code: int | None
+    signal: Annotated[str, Meta(max_length=32)] | None
+    """Name, as `SIGKILL`."""
+    reason: _Reason
+    at: Annotated[str, Meta(max_length=40)]
+    """Wall clock, ISO 8601, for display only."""
+
+
+class ServiceFigures(Message, frozen=True):
+    """One service, as its supervisor knows it."""
+
+    name: _Name
+    kind: _Name
+    """Name of the pool for a worker, else `supervisor`, `broker` or `control`."""
+    state: _Name
+    """`spawning`, `ready`, `draining`, `stopped`, `backoff` or `failed`."""
+    pid: int | None
+    started_at_s: float | None
+    """When the present process was started."""
+    restarts: _Count = 0
+    last_exit: LastExit | None = None
+    incarnation: int = 0
+    """Of the present process; 0 if there is none or it has no number."""
+
+
+class SupervisorTelemetry(Message, frozen=True, tag="supervisor"):
+    """The supervisor, and the state of all it supervises."""
+
+    incarnation: int
+    epoch: _Name
+    sequence: _Count
+    at_s: float
+    """When these figures were taken."""
+    version: _Name
+    """Release of the program."""
+    started_at_s: float
+    services: Annotated[list[ServiceFigures], Meta(max_length=SERVICES_MAX)]
+    telemetry_version: Literal[1] = VERSION
+
+
+Telemetry = WorkerTelemetry | BrokerTelemetry | SupervisorTelemetry
+
+_encode = msgspec.msgpack.Encoder().encode
+_decoder: msgspec.msgpack.Decoder[Telemetry] = msgspec.msgpack.Decoder(Telemetry)
+
+
+def decode_telemetry(data: bytes) -> Telemetry:
+    """Read one message. Raises msgspec.MsgspecError if it is none, or one of another version."""
+    return _decoder.decode(data)
+
+
+class TelemetrySender:
+    """Sends telemetry at intervals and never blocks: with a collector that is absent or full, messages are lost.
+
+    Not for use from two threads. `close` discards what was not sent.
+    """
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], endpoint: str, interval_s: float = INTERVAL_S) -> None:
+        self._interval_s = interval_s
+        self._due_at_s = float("-inf")
+        self._sequence = 0
+        self.lost_count = 0
+        self._socket = context.socket(zmq.PUSH)
+        self._socket.linger = 0
+        # Two wait for a collector that is not up yet: the first figures arrive as soon as it is, stale ones are few.
+        self._socket.sndhwm = 2
+        self._socket.reconnect_ivl = 50
+        self._socket.connect(endpoint)
+
+    def due_in_ms(self, now_s: float) -> int:
+        """How long a poll may wait before `offer` is to be called; rounded up, so that it is due by then."""
+        if now_s >= self._due_at_s:
+            return 0
+        return int((self._due_at_s - now_s) * 1000) + 1
+
+    def offer(self, make: Callable[[int], Telemetry], now_s: float) -> bool:
+        """Make and send a message if one is due; `make` gets its sequence number. True if it is on its way."""
+        if now_s < self._due_at_s:
+            return False
+        self._due_at_s = now_s + self._interval_s
+        self._sequence += 1
+        try:
+            self._socket.send(_encode(make(self._sequence)), zmq.DONTWAIT)
+        except zmq.Again:
+            self.lost_count += 1
+            return False
+        return True
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()

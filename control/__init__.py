@@ -1,0 +1,1 @@
+"""The control plane: what operators see over HTTP. Never on the way of a frame."""

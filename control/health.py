@@ -1,0 +1,144 @@
+"""Health: is it alive, is it ready for frames, and what is wrong if not. Pure judgement of a `Presence`."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from control.presence import FRESH_S, Presence
+from ipc.settings import PoolSettings, Settings
+from ipc.telemetry import ServiceFigures
+
+
+class Status(StrEnum):
+    """How well something is, best first."""
+
+    OK = "ok"
+    DEGRADED = "degraded"
+    """Works, with less than it should have."""
+    UNHEALTHY = "unhealthy"
+    """Does not work, or says nothing."""
+
+
+_SEVERITY: Final = {status: severity for severity, status in enumerate(Status)}
+
+
+class Check(msgspec.Struct, frozen=True):
+    """Verdict on one part. `detail` is for people."""
+
+    status: Status
+    detail: str
+
+
+class Health(msgspec.Struct, frozen=True):
+    """Body of `GET /health`."""
+
+    status: Status
+    version: str | None
+    epoch: str | None
+    uptime_s: float | None
+    checks: dict[str, Check]
+
+
+class Liveness(msgspec.Struct, frozen=True):
+    """Body of `GET /health/live`."""
+
+    status: Status
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """Body of `GET /health/ready`."""
+
+    ready: bool
+    missing: list[str]
+    """What is waited for, for people."""
+
+
+def assess(presence: Presence, settings: Settings) -> Health:
+    """Judge everything."""
+    checks = {
+        "supervisor": _freshness(presence.supervisor_age_s),
+        "broker": _broker(presence),
+        "queue": _queue(presence, settings),
+        **{pool.name: _pool(presence, pool, settings) for pool in settings.pipeline.pools},
+    }
+    told = presence.supervisor.message if presence.supervisor else None
+    return Health(
+        status=worst(check.status for check in checks.values()),
+        version=told.version if told else None,
+        epoch=told.epoch if told else None,
+        uptime_s=round(presence.now_s - told.started_at_s, 3) if told else None,
+        checks=checks,
+    )
+
+
+def readiness(presence: Presence, settings: Settings) -> Readiness:
+    """Judge whether a frame submitted now would be taken and find a worker of every pool."""
+    missing = []
+    if _freshness(presence.supervisor_age_s).status is not Status.OK:
+        missing.append("telemetry of the supervisor")
+    broker = _broker(presence)
+    if broker.status is not Status.OK:
+        missing.append(f"broker: {broker.detail}")
+    pools = [pool.name for pool in settings.pipeline.pools]
+    ready = {service.kind for service in presence.services if service.state == "ready"}
+    missing += [f"a worker of {pool}" for pool in pools if pool not in ready]
+    return Readiness(ready=not missing, missing=missing)
+
+
+def worst(statuses: Iterable[Status]) -> Status:
+    """The worst of several verdicts; ok if there are none."""
+    return max(statuses, key=_SEVERITY.__getitem__, default=Status.OK)
+
+
+def _freshness(age_s: float | None) -> Check:
+    if age_s is None:
+        return Check(Status.UNHEALTHY, "not heard yet")
+    if age_s > FRESH_S:
+        return Check(Status.UNHEALTHY, f"silent for {age_s:.1f} s, more than {FRESH_S:g} s")
+    return Check(Status.OK, f"heard {age_s:.1f} s ago")
+
+
+def _broker(presence: Presence) -> Check:
+    states = [service.state for service in presence.of_kind("broker")]
+    if states and states[0] not in {"ready", "draining"}:
+        return Check(Status.UNHEALTHY, states[0])
+    freshness = _freshness(presence.broker_age_s)
+    if freshness.status is not Status.OK or presence.broker is None:
+        return freshness
+    if states == ["draining"] or presence.broker.message.is_draining:
+        return Check(Status.DEGRADED, "draining")
+    return freshness
+
+
+def _queue(presence: Presence, settings: Settings) -> Check:
+    if presence.broker is None:
+        return Check(Status.UNHEALTHY, "unknown")
+    frames = presence.broker.message.frames
+    count_max, bytes_max = settings.pipeline.queue_limit, settings.pipeline.queue_max_bytes
+    is_full = frames.queued >= count_max or frames.queued_bytes >= bytes_max
+    detail = f"{frames.queued} of {count_max} frames, {frames.queued_bytes} of {bytes_max} bytes"
+    return Check(Status.DEGRADED if is_full else Status.OK, detail)
+
+
+def _pool(presence: Presence, pool: PoolSettings, settings: Settings) -> Check:
+    services = presence.of_kind(pool.name)
+    if not services:
+        return Check(Status.UNHEALTHY, "unknown")
+    ready = [service for service in services if service.state == "ready"]
+    others = [f"{service.name} {service.state}" for service in services if service.state != "ready"]
+    # A worker says nothing during a step, and a step may take as long as the limit allows.
+    silent_s = FRESH_S + settings.pipeline.stage_timeout_ms / 1000
+    silent = [f"{service.name} silent" for service in ready if _silence_s(presence, service) > silent_s]
+    detail = ", ".join([f"{len(ready)} of {len(services)} ready", *others, *silent])
+    if len(silent) == len(ready):
+        return Check(Status.UNHEALTHY, detail)
+    return Check(Status.DEGRADED if others or silent else Status.OK, detail)
+
+
+def _silence_s(presence: Presence, service: ServiceFigures) -> float:
+    age_s = presence.age_s(service)
+    if age_s is not None:
+        return age_s
+    return presence.now_s - service.started_at_s if service.started_at_s is not None else 0.0

@@ -1,0 +1,71 @@
+"""Intake of telemetry: one PULL socket that all processes push to, read from the event loop."""
+
+import asyncio
+import logging
+import os
+import time
+from typing import Final
+
+import msgspec
+import zmq
+
+from control.collector import Collector
+from ipc.telemetry import TELEMETRY_BYTES_MAX, decode_telemetry
+
+BATCH_MAX: Final = 64
+"""Messages read before the loop gets to serve requests again."""
+
+log = logging.getLogger(__name__)
+
+
+class Intake:
+    """Reads telemetry into a collector. Raises `zmq.ZMQError` if the address cannot be had."""
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], endpoint: str, collector: Collector) -> None:
+        self._collector = collector
+        self.malformed_count = 0
+        self._socket = context.socket(zmq.PULL)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        # For each sender: half a minute of its messages, should this process be starved.
+        self._socket.setsockopt(zmq.RCVHWM, 64)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, TELEMETRY_BYTES_MAX)
+        previous = os.umask(0o177)
+        try:
+            self._socket.bind(endpoint)
+        finally:
+            os.umask(previous)
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Read whenever there is something."""
+        loop.add_reader(self._socket.FD, self._read, loop)
+        # The descriptor tells of changes only: what came before we listened must be asked for.
+        loop.call_soon(self._read, loop)
+
+    def close(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Stop reading and close."""
+        loop.remove_reader(self._socket.FD)
+        self._socket.close()
+
+    def _read(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._socket.closed:
+            return
+        for _ in range(BATCH_MAX):
+            try:
+                parts = self._socket.recv_multipart(zmq.DONTWAIT)
+            except zmq.Again:
+                # ORDER: only after "again" will the descriptor speak up for the next message.
+                return
+            self._take(parts)
+        loop.call_soon(self._read, loop)
+
+    def _take(self, parts: list[bytes]) -> None:
+        try:
+            if len(parts) != 1:
+                raise msgspec.ValidationError(f"telemetry has {len(parts)} parts, not 1")
+            message = decode_telemetry(parts[0])
+        except msgspec.MsgspecError as error:
+            if not self.malformed_count:
+                log.warning("telemetry that cannot be read (told once): %s", error)
+            self.malformed_count += 1
+            return
+        self._collector.take(message, time.monotonic())

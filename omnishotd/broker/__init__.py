@@ -1,0 +1,1 @@
+"""The broker: the only process that sees producers, owner of every extent and every lease."""

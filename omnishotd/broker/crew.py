@@ -1,0 +1,180 @@
+"""Crew: the workers, what each holds, and who gets the next job. Pure.
+
+A worker has credit for `BATCHES_MAX` messages, so that the next one lies ready when it finishes. A message carries
+several jobs only where these are small and more jobs wait than workers: a frame never waits for company.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from ipc.messages import Step
+from ipc.settings import PoolSettings
+from ipc.stage import Stage
+from omnishotd.broker.frame import Frame
+
+BATCHES_MAX: Final = 2
+JOBS_PER_BATCH_MAX: Final = 4
+SMALL_PIXELS_MAX: Final = 1 << 20
+"""A frame of more pixels is never sent in company: its own work far outweighs a message."""
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """Neighbouring steps of one frame for one worker."""
+
+    frame: Frame
+    pool: int
+    steps: list[Step]
+    stages: list[Stage]
+    """Of each step, its stage."""
+    outputs: list[int]
+    """Outputs that this job takes further."""
+    lease: int = 0
+    """Name of the hand-over it is in now; 0 while it waits."""
+
+
+@dataclass(slots=True, eq=False)
+class Batch:
+    """Jobs that went out in one message; those answered are taken out."""
+
+    jobs: list[Job]
+
+
+@dataclass(slots=True, eq=False)
+class Worker:
+    """A worker process."""
+
+    incarnation: int
+    service: str
+    pool: int
+    identity: bytes = b""
+    """Its connection; empty until it has said hello."""
+    batches: deque[Batch] = field(default_factory=deque)
+    """Unanswered messages, oldest first: a worker works on the first of them and has not looked at the others."""
+    since_us: int = 0
+    """When it began what it is doing now: its last answer, or the message that found it idle."""
+    is_condemned: bool = False
+    """Overran its time limit: gets nothing more, and is about to be killed."""
+
+    @property
+    def held(self) -> int:
+        """Jobs it holds."""
+        return sum(len(batch.jobs) for batch in self.batches)
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Jobs that one worker gets in one message."""
+
+    worker: Worker
+    jobs: list[Job]
+
+
+class Crew:
+    """All workers and the jobs that are ready for them."""
+
+    def __init__(self, pools: Sequence[PoolSettings]) -> None:
+        self._ready: list[deque[Job]] = [deque() for _ in pools]
+        self._members: list[list[Worker]] = [[] for _ in pools]
+        self._workers: dict[int, Worker] = {}
+
+    def expect(self, incarnation: int, service: str, pool: int) -> None:
+        """Learn from the supervisor that a worker was started."""
+        self._workers[incarnation] = Worker(incarnation, service, pool)
+
+    def hello(self, incarnation: int, identity: bytes) -> Worker | None:
+        """Take a worker into its pool. Returns None for one that the supervisor did not announce."""
+        worker = self._workers.get(incarnation)
+        if worker is None or worker.identity:
+            return None
+        worker.identity = identity
+        self._members[worker.pool].append(worker)
+        return worker
+
+    def worker(self, incarnation: int) -> Worker | None:
+        """Find a worker."""
+        return self._workers.get(incarnation)
+
+    def workers(self) -> list[Worker]:
+        """List all workers that were announced and not yet reported dead."""
+        return list(self._workers.values())
+
+    def busy(self) -> list[Worker]:
+        """List the workers that hold something and are not condemned yet."""
+        return [worker for worker in self._workers.values() if worker.batches and not worker.is_condemned]
+
+    def add(self, job: Job, *, first: bool = False) -> None:
+        """Make a job ready; `first` for one that has waited before."""
+        if first:
+            self._ready[job.pool].appendleft(job)
+        else:
+            self._ready[job.pool].append(job)
+
+    def discard(self, frame: Frame) -> None:
+        """Forget the ready jobs of a frame that was answered otherwise."""
+        for ready in self._ready:
+            for job in [job for job in ready if job.frame is frame]:
+                ready.remove(job)
+
+    def assign(self, now_us: int) -> list[Assignment]:
+        """Give out ready jobs as far as there is credit."""
+        assignments: list[Assignment] = []
+        for ready, members in zip(self._ready, self._members, strict=True):
+            while ready:
+                assignment = self._assign_next(ready, members, now_us)
+                if assignment is None:
+                    break
+                assignments.append(assignment)
+        return assignments
+
+    def answered(self, worker: Worker, job: Job, now_us: int) -> None:
+        """Note that a worker answered a job."""
+        worker.since_us = now_us
+        for batch in worker.batches:
+            if job in batch.jobs:
+                batch.jobs.remove(job)
+                break
+        while worker.batches and not worker.batches[0].jobs:
+            worker.batches.popleft()
+
+    def overdue(self, now_us: int, limit_us: int) -> list[Worker]:
+        """List the workers that have been at one job for longer than the limit."""
+        return [worker for worker in self.busy() if now_us - worker.since_us > limit_us]
+
+    def gone(self, incarnation: int) -> Worker | None:
+        """Take out a worker that is proved dead, and return it with what it held."""
+        worker = self._workers.pop(incarnation, None)
+        if worker is not None and worker.identity:
+            self._members[worker.pool].remove(worker)
+        return worker
+
+    def _assign_next(self, ready: deque[Job], members: list[Worker], now_us: int) -> Assignment | None:
+        suspect = ready[0].frame.suspect
+        takers = [worker for worker in members if _can_take(worker, suspect=suspect)]
+        if not takers:
+            return None
+        worker = min(takers, key=lambda taker: taker.held)
+        jobs = [ready.popleft()]
+        if not suspect and _is_small(jobs[0]):
+            share = min(JOBS_PER_BATCH_MAX, -(-(len(ready) + 1) // len(takers)))
+            while ready and len(jobs) < share and _is_small(ready[0]) and not ready[0].frame.suspect:
+                jobs.append(ready.popleft())
+        if not worker.batches:
+            worker.since_us = now_us
+        worker.batches.append(Batch(list(jobs)))
+        return Assignment(worker, jobs)
+
+
+def _can_take(worker: Worker, *, suspect: bool) -> bool:
+    """Tell whether a worker has credit. A suspect gets a worker of its own, and keeps it to itself."""
+    if worker.is_condemned:
+        return False
+    if suspect or not worker.batches:
+        return not worker.batches
+    return len(worker.batches) < BATCHES_MAX and not any(job.frame.suspect for job in worker.batches[0].jobs)
+
+
+def _is_small(job: Job) -> bool:
+    return job.frame.plan.pixels <= SMALL_PIXELS_MAX

@@ -1,0 +1,257 @@
+"""Flow: all that happens to a frame between the producers' door and its reply, without sockets and without a clock.
+
+`omnishotd.broker.process` brings the messages and the time; tests bring their own.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from ipc.errors import ErrorCode, FrameError
+from ipc.extents import ExtentAllocator
+from ipc.messages import Answer, Extent, Fault, Task
+from ipc.settings import Settings
+from ipc.wire import PingReply, Request, RequestRefused, decode_request, encode_reply
+from omnishotd import __version__
+from omnishotd.broker.account import Account
+from omnishotd.broker.admission import Admission, Admitted, Joined, Refused, request_key
+from omnishotd.broker.crew import Assignment, Crew, Worker
+from omnishotd.broker.deadlines import Deadlines
+from omnishotd.broker.duplicates import DuplicateWindow
+from omnishotd.broker.frame import Frame, FrameState, InvariantError, Sender
+from omnishotd.broker.info import info_reply
+from omnishotd.broker.ledger import Ledger, Outcome
+from omnishotd.broker.plan import Planner, compile_presets
+from omnishotd.broker.replies import Reply, error_reply, ok_reply
+from omnishotd.broker.schedule import Schedule
+
+log = logging.getLogger(__name__)
+
+INTERVAL_US_FIRST: Final = 5_000
+"""Guess of the time between two finished frames, before any has finished."""
+
+Send = Callable[[Sender, Reply, int], None]
+"""Gives a reply to a sender, at a time. Never blocks."""
+
+
+class Flow:
+    """The broker's heart. One thread calls it, with a time that never goes back."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        epoch: str,
+        allocator: ExtentAllocator,
+        write: Callable[[Extent, bytes], None],
+        send: Send,
+    ) -> None:
+        pipeline = settings.pipeline
+        self._settings = settings
+        self._epoch = epoch
+        self._send = send
+        self._allocator = allocator
+        self._jobs_max = pipeline.max_concurrent_jobs
+        self._stage_timeout_us = pipeline.stage_timeout_ms * 1000
+        self.schedule = Schedule(pipeline.queue_limit, pipeline.queue_max_bytes)
+        self.crew = Crew(pipeline.pools)
+        self.ledger = Ledger(allocator, write, self.crew, pipeline.pools)
+        self.account = Account()
+        self._pool_names = [pool.name for pool in pipeline.pools]
+        self._window = DuplicateWindow()
+        self._deadlines = Deadlines()
+        planner = Planner(settings.frames, compile_presets(settings.presets), allocator)
+        self._admission = Admission(settings, self.schedule, self._window, planner, epoch[:6])
+        self._interval_us = INTERVAL_US_FIRST
+        self._finished_us = 0
+
+    # ---- from producers
+
+    def receive(self, sender: Sender, parts: Sequence[bytes], now_us: int) -> None:
+        """Take a message from a producer: its parts without the envelope. Answers, queues, or counts it."""
+        if not parts:
+            self.account.malformed += 1
+            return
+        try:
+            request = decode_request(parts[0])
+        except RequestRefused as refused:
+            self._refuse(sender, refused.request_id, refused, now_us)
+            return
+        if request.op == "process":
+            self._process(sender, request, parts[1:], now_us)
+        elif request.op == "cancel":
+            self._cancel(sender, request, now_us)
+        else:
+            self._send(sender, self._about(request), now_us)
+
+    def _process(self, sender: Sender, request: Request, payload: Sequence[bytes], now_us: int) -> None:
+        request_id = request.id or ""
+        if len(payload) > 1:
+            message = f"payload: {len(payload)} parts follow the header, 1 is taken"
+            self._refuse(sender, request_id, FrameError(ErrorCode.BAD_REQUEST, message), now_us)
+            return
+        try:
+            decision = self._admission.admit(
+                sender, request, payload[0] if payload else None, now_us, self._interval_us
+            )
+        except FrameError as refused:
+            self._refuse(sender, request_id, refused, now_us)
+            return
+        if isinstance(decision, Admitted):
+            self._admit(decision, now_us)
+        elif isinstance(decision, Joined):
+            decision.frame.sender = sender
+        else:
+            self._send(sender, decision.reply, now_us)
+
+    def _admit(self, admitted: Admitted, now_us: int) -> None:
+        self.account.received += 1
+        for victim in admitted.victims:
+            message = f"gave way to a newer frame of its stream ({admitted.frame.request.on_full})"
+            self._end(victim, Fault(ErrorCode.DROPPED, message), now_us)
+        frame = admitted.frame
+        self._window.admit(frame)
+        self.schedule.push(frame)
+        self._deadlines.add(frame)
+        self.start_waiting(now_us)
+
+    def _refuse(self, sender: Sender, request_id: str, error: FrameError, now_us: int) -> None:
+        self.account.received += 1
+        self.account.reject(error.code)
+        retry_after_ms = error.retry_after_ms if isinstance(error, Refused) else None
+        self._send(sender, error_reply(request_id, error.code, error.message, retry_after_ms), now_us)
+
+    def _cancel(self, sender: Sender, request: Request, now_us: int) -> None:
+        frame = self._window.in_flight(request_key(sender, request))
+        if frame is not None:
+            self._end(frame, Fault(ErrorCode.CANCELLED, "cancelled by its producer"), now_us)
+
+    def _about(self, request: Request) -> Reply:
+        if request.op == "info":
+            header = encode_reply(info_reply(request.id or "", self._settings, self._epoch))
+        else:
+            header = encode_reply(PingReply(id=request.id or "", epoch=self._epoch, version=__version__))
+        return Reply(header, (), len(header))
+
+    # ---- to and from workers
+
+    def expect(self, incarnation: int, service: str, stages: list[str]) -> None:
+        """Learn that the supervisor started a worker."""
+        self.crew.expect(incarnation, service, self._pool_names.index("+".join(stages)))
+
+    def start_waiting(self, now_us: int) -> None:
+        """Take waiting frames into work, as far as jobs and arena allow."""
+        while self.ledger.working < self._jobs_max:
+            frame = self.schedule.peek()
+            if frame is None or not self.ledger.start(frame):
+                return
+            self.schedule.take(frame)
+            frame.times.queue = now_us - frame.arrived_us
+            self.account.start(frame.times.queue)
+
+    def assign(self, now_us: int) -> list[tuple[Worker, list[Task]]]:
+        """Give out what is ready: the tasks of one message for each of some workers."""
+        return [(assignment.worker, self._tasks(assignment)) for assignment in self.crew.assign(now_us)]
+
+    def _tasks(self, assignment: Assignment) -> list[Task]:
+        return [Task(self.ledger.lease(job, assignment.worker), job.frame.trace, job.steps) for job in assignment.jobs]
+
+    def answered(self, worker: Worker, answer: Answer, parts: Sequence[Any], now_us: int) -> None:
+        """Take one answer of a worker, with the parts of its message that belong to it."""
+        outcome = self.ledger.answer(worker, answer, parts, now_us)
+        if outcome is not None:
+            self._conclude(outcome, now_us, was_in_work=True)
+
+    def gone(self, incarnation: int, reason: str, now_us: int) -> None:
+        """Take the proof that a worker is dead: what it held is tried again, or given up."""
+        worker = self.crew.gone(incarnation)
+        if worker is None:
+            return
+        bereavement = self.ledger.gone(worker)
+        self.account.retried += len(bereavement.retried)
+        for frame in bereavement.retried:
+            log.warning("%s died (%s), its frame is tried again", worker.service, reason, extra={"trace": frame.trace})
+        for outcome in bereavement.outcomes:
+            self._conclude(outcome, now_us, was_in_work=True)
+
+    # ---- time and the end
+
+    def pass_time(self, now_us: int) -> list[Worker]:
+        """Answer frames whose time is over. Returns the workers that overran theirs: they are to be killed."""
+        for frame in self._deadlines.due(now_us):
+            waited = frame.state is FrameState.WAITING
+            message = "its deadline passed while it " + ("waited" if waited else "was in work")
+            self._end(frame, Fault(ErrorCode.EXPIRED, message), now_us)
+        overdue = self.crew.overdue(now_us, self._stage_timeout_us)
+        for worker in overdue:
+            message = f"{self._pool_names[worker.pool]} took longer than {self._stage_timeout_us // 1000} ms"
+            outcome = self.ledger.time_out(worker, Fault(ErrorCode.TIMEOUT, message))
+            if outcome is not None:
+                self._conclude(outcome, now_us, was_in_work=True)
+        return overdue
+
+    def next_us(self) -> int | None:
+        """Return when `pass_time` is to be called at the latest, or None when nothing waits for time."""
+        times = [worker.since_us + self._stage_timeout_us + 1 for worker in self.crew.busy()]
+        deadline_us = self._deadlines.next_us()
+        if deadline_us is not None:
+            times.append(deadline_us)
+        return min(times, default=None)
+
+    def drain(self) -> None:
+        """Take no new frames from now on."""
+        self._admission.is_draining = True
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether no new frames are taken."""
+        return self._admission.is_draining
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether every admitted frame has been answered."""
+        return not self.schedule.count and not self.account.in_flight
+
+    def give_up_all(self, now_us: int) -> int:
+        """Answer all frames that are left, at the end of the time for draining. Returns how many."""
+        frames = self._window.all_in_flight()
+        for frame in frames:
+            self._end(frame, Fault(ErrorCode.SHUTTING_DOWN, "the daemon stopped before it was done"), now_us)
+        return len(frames)
+
+    def _end(self, frame: Frame, fault: Fault, now_us: int) -> None:
+        """End a frame from outside its work."""
+        was_in_work = frame.state is FrameState.WORKING
+        if frame.state is FrameState.WAITING:
+            self.schedule.remove(frame)
+        self._conclude(self.ledger.give_up(frame, fault), now_us, was_in_work=was_in_work)
+
+    def _conclude(self, outcome: Outcome, now_us: int, *, was_in_work: bool) -> None:
+        """Give a frame its one reply. The only place that does."""
+        frame, fault = outcome.frame, outcome.fault
+        if fault is None:
+            reply = ok_reply(frame, now_us)
+            self.account.complete(now_us - frame.arrived_us)
+            self._learn_interval(now_us)
+        else:
+            reply = error_reply(frame.key.request_id, fault.code, fault.message)
+            self.account.fail(fault.code, was_in_work=was_in_work)
+            level = logging.ERROR if fault.code is ErrorCode.INTERNAL else logging.INFO
+            log.log(level, "%s: %s", fault.code, fault.message, extra={"trace": frame.trace})
+        self._window.close(frame, reply, fault.code if fault else None, now_us)
+        self._deadlines.finished()
+        self._send(frame.sender, reply, now_us)
+        frame.payload = b""
+        frame.parts = []
+
+    def _learn_interval(self, now_us: int) -> None:
+        """Follow the time between finished frames; idle time does not count for more than a second."""
+        if self._finished_us:
+            self._interval_us += (min(now_us - self._finished_us, 1_000_000) - self._interval_us) // 16
+        self._finished_us = now_us
+
+    def check(self) -> None:
+        """Hold the account against the truth. Raises `InvariantError`."""
+        account = self.account
+        ended = account.completed + account.failed + account.rejected + account.cancelled
+        if account.received != ended + account.in_flight + self.schedule.count:
+            raise InvariantError(f"frames do not add up: {account.received} received, {ended} ended")

@@ -1,0 +1,124 @@
+"""One frame as the broker knows it: from whom, what is to be done, how far it is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Any, Final
+
+from ipc.messages import Encoded, Extent
+from ipc.wire import Request
+from omnishotd.broker.plan import Plan
+
+
+class FrameState(Enum):
+    """Where a frame is in its life."""
+
+    WAITING = auto()
+    """In the queue; holds its compressed bytes and nothing of the arena."""
+    WORKING = auto()
+    """Holds extents; some worker has it, or will have it in a moment."""
+    ABANDONED = auto()
+    """Answered already, but a worker still has it: its extents stay until that worker answers or is proved dead."""
+    FINISHED = auto()
+    """Answered; holds nothing."""
+
+
+class FrameEvent(Enum):
+    """What can happen to a frame."""
+
+    START = auto()
+    ABANDON = auto()
+    FINISH = auto()
+
+
+TRANSITIONS: Final[Mapping[tuple[FrameState, FrameEvent], FrameState]] = {
+    (FrameState.WAITING, FrameEvent.START): FrameState.WORKING,
+    (FrameState.WAITING, FrameEvent.FINISH): FrameState.FINISHED,
+    (FrameState.WORKING, FrameEvent.ABANDON): FrameState.ABANDONED,
+    (FrameState.WORKING, FrameEvent.FINISH): FrameState.FINISHED,
+    (FrameState.ABANDONED, FrameEvent.FINISH): FrameState.FINISHED,
+}
+
+
+class InvariantError(AssertionError):
+    """A bug in omnishotd. Please report it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """The connection to answer to."""
+
+    identity: bytes
+    has_delimiter: bool
+    """Whether the message came with a REQ's empty delimiter, which the reply must carry too."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestKey:
+    """Scope and name of a request: what makes two requests one."""
+
+    scope: str | bytes
+    """`client` of the header, or the connection where none was given."""
+    request_id: str
+
+
+@dataclass(slots=True)
+class StageTimes:
+    """Microseconds, summed over outputs."""
+
+    queue: int = 0
+    decode: int = 0
+    transform: int = 0
+    encode: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Frame:
+    """A frame that was admitted. Owned by the broker's loop; there is one object a frame, compared by identity."""
+
+    number: int
+    """Counts up in order of arrival."""
+    trace: str
+    producer: bytes
+    """The connection that submitted it: whose turn it uses."""
+    sender: Sender
+    """The connection to answer to; another one where the request was sent again from there."""
+    key: RequestKey
+    fingerprint: int
+    request: Request
+    payload: bytes
+    plan: Plan
+    arrived_us: int
+    deadline_us: int
+    state: FrameState = FrameState.WAITING
+    deaths: int = 0
+    """Workers that died with this frame in their hands."""
+    suspect: bool = False
+    """Whether it may have killed a worker: from then on it travels alone, so that the next death leaves no doubt."""
+    leases_out: int = 0
+    source: Extent | None = None
+    """Compressed bytes in the arena."""
+    pixels: Extent | None = None
+    """Decoded (or raw) pixels, read by every output."""
+    results: list[Extent | None] = field(default_factory=list)
+    """By output: transformed pixels."""
+    pixels_readers: int = 0
+    """Outputs that have not read `pixels` yet."""
+    outputs_open: int = 0
+    """Outputs that are not encoded yet."""
+    encoded: list[Encoded | None] = field(default_factory=list)
+    parts: list[Any] = field(default_factory=list)
+    """By output: the encoded bytes, as the ZeroMQ frame in which they came."""
+    times: StageTimes = field(default_factory=StageTimes)
+
+    @property
+    def attempts(self) -> int:
+        """How often this frame was started."""
+        return self.deaths + 1
+
+    def advance(self, event: FrameEvent) -> None:
+        """Change the state. The only place that does. Raises `InvariantError` for an edge that is not in the table."""
+        target = TRANSITIONS.get((self.state, event))
+        if target is None:
+            raise InvariantError(f"frame {self.trace}: {event.name} in state {self.state.name}")
+        self.state = target

@@ -1,0 +1,280 @@
+"""Ledger: which frame holds which extents, which worker holds which lease, and what follows from each answer. Pure.
+
+The rules that nothing may break (each held by a test):
+- an extent is freed only when no lease on its frame is out, or by the answer that ends its last use;
+- an answer counts only under the lease that is current; a lease is used once;
+- a worker's leases end by its answers or by proof of its death, never by a deadline;
+- whatever happens, a frame gets one outcome.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ipc.errors import ErrorCode
+from ipc.extents import ExtentAllocator
+from ipc.messages import Answer, Decode, Encode, Extent, Fault, Step, Transform
+from ipc.settings import PoolSettings
+from ipc.stage import Stage
+from omnishotd.broker.crew import Crew, Job, Worker
+from omnishotd.broker.frame import Frame, FrameEvent, FrameState, InvariantError
+
+DEATHS_MAX: Final = 2
+"""Workers that may die with a frame in their hands before it is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A frame's end: its pictures lie in the frame, or `fault` says why there are none."""
+
+    frame: Frame
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bereavement:
+    """What a worker's death led to."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    retried: list[Frame] = field(default_factory=list)
+
+
+class Ledger:
+    """The frames in work."""
+
+    def __init__(
+        self,
+        allocator: ExtentAllocator,
+        write: Callable[[Extent, bytes], None],
+        crew: Crew,
+        pools: Sequence[PoolSettings],
+    ) -> None:
+        self._allocator = allocator
+        self._write = write
+        self._crew = crew
+        self._stages = [[Stage(stage) for stage in pool.stages] for pool in pools]
+        self._pool_of = {stage: index for index, stages in enumerate(self._stages) for stage in stages}
+        self._leases: dict[int, tuple[Job, Worker]] = {}
+        self._last_lease = 0
+        self.working = 0
+        """Frames that hold extents."""
+        self.stale_answers = 0
+        """Answers under a lease that was not current."""
+
+    def start(self, frame: Frame) -> bool:
+        """Take a waiting frame into work. Returns False, and changes nothing, when the arena has no room now."""
+        extents = self._allocator.allocate_all(frame.plan.sizes_bytes(len(frame.payload)))
+        if extents is None:
+            return False
+        frame.advance(FrameEvent.START)
+        self.working += 1
+        outputs = frame.plan.outputs
+        if not frame.plan.is_raw:
+            frame.source = extents.pop(0)
+        frame.pixels = extents.pop(0)
+        frame.results = [extents.pop(0) if output.operations else None for output in outputs]
+        frame.encoded = [None] * len(outputs)
+        frame.parts = [None] * len(outputs)
+        frame.pixels_readers = frame.outputs_open = len(outputs)
+        self._write(frame.source or frame.pixels, frame.payload)
+        if frame.plan.is_raw:
+            for index in range(len(outputs)):
+                self._crew.add(self._output_job(frame, index, _first_stage(frame, index)))
+        else:
+            self._crew.add(self._decode_job(frame))
+        return True
+
+    def lease(self, job: Job, worker: Worker) -> int:
+        """Name the hand-over of a job to a worker."""
+        self._last_lease += 1
+        job.lease = self._last_lease
+        job.frame.leases_out += 1
+        self._leases[job.lease] = (job, worker)
+        return job.lease
+
+    def answer(self, worker: Worker, answer: Answer, parts: Sequence[Any], now_us: int) -> Outcome | None:
+        """Take a worker's answer, with the parts of its message that are pictures. Returns the frame's end, if any."""
+        held = self._leases.get(answer.lease)
+        if held is None or held[1] is not worker:
+            self.stale_answers += 1
+            return None
+        job = held[0]
+        self._end_lease(job)
+        self._crew.answered(worker, job, now_us)
+        frame = job.frame
+        if frame.state is FrameState.ABANDONED:
+            self._close_if_home(frame)
+            return None
+        if answer.fault is not None:
+            return self.give_up(frame, answer.fault)
+        if len(answer.step_us) != len(job.steps) or len(answer.encoded) != len(parts):
+            return self.give_up(frame, Fault(ErrorCode.INTERNAL, "a worker's answer does not match its task"))
+        return self._take_further(job, answer, parts)
+
+    def give_up(self, frame: Frame, fault: Fault) -> Outcome:
+        """End a frame with an error, whether it waits or is in work. Leases that are out come home later."""
+        self._crew.discard(frame)
+        if frame.state is FrameState.WAITING:
+            frame.advance(FrameEvent.FINISH)
+        elif frame.leases_out:
+            frame.advance(FrameEvent.ABANDON)
+        else:
+            self._close(frame)
+        return Outcome(frame, fault)
+
+    def time_out(self, worker: Worker, fault: Fault) -> Outcome | None:
+        """Condemn a worker that overran its limit, and end the frame it was at. Its extents wait for proof of death.
+
+        Of several small frames in one message nobody can say which one it was: they will be tried again, each alone.
+        """
+        worker.is_condemned = True
+        begun = worker.batches[0].jobs
+        if len(begun) > 1 or begun[0].frame.state is not FrameState.WORKING:
+            return None
+        return self.give_up(begun[0].frame, fault)
+
+    def gone(self, worker: Worker) -> Bereavement:
+        """Deal with what a dead worker held; `crew.gone` has taken it out already.
+
+        It had begun nothing but its oldest message, so only the frames in that one are under suspicion.
+        """
+        outcomes: list[Outcome] = []
+        retried: list[Frame] = []
+        begun = list(worker.batches[0].jobs) if worker.batches else []
+        held = [job for batch in worker.batches for job in batch.jobs]
+        for job in reversed(held):
+            self._end_lease(job)
+            frame = job.frame
+            if frame.state is FrameState.ABANDONED:
+                self._close_if_home(frame)
+                continue
+            if job in begun:
+                frame.deaths += 1
+                frame.suspect = True
+            if frame.deaths >= DEATHS_MAX:
+                fault = Fault(ErrorCode.POISON, f"{frame.deaths} workers died with this frame in their hands")
+                outcomes.append(self.give_up(frame, fault))
+                continue
+            self._restore(job)
+            self._crew.add(job, first=True)
+            retried.append(frame)
+        return Bereavement(outcomes, retried)
+
+    def _end_lease(self, job: Job) -> None:
+        del self._leases[job.lease]
+        job.lease = 0
+        job.frame.leases_out -= 1
+
+    def _restore(self, job: Job) -> None:
+        """Write the payload again before a retry: the dead worker may have scribbled over it."""
+        frame = job.frame
+        if job.stages[0] is Stage.DECODE and frame.source is not None:
+            self._write(frame.source, frame.payload)
+        elif frame.plan.is_raw and frame.pixels is not None:
+            self._write(frame.pixels, frame.payload)
+
+    def _take_further(self, job: Job, answer: Answer, parts: Sequence[Any]) -> Outcome | None:
+        frame = job.frame
+        for stage, step_us in zip(job.stages, answer.step_us, strict=True):
+            if stage is Stage.DECODE:
+                frame.times.decode += step_us
+            elif stage is Stage.TRANSFORM:
+                frame.times.transform += step_us
+            else:
+                frame.times.encode += step_us
+        for encoded, part in zip(answer.encoded, parts, strict=True):
+            if encoded.output not in job.outputs or frame.encoded[encoded.output] is not None:
+                return self.give_up(frame, Fault(ErrorCode.INTERNAL, "a worker's answer does not match its task"))
+            frame.encoded[encoded.output] = encoded
+            frame.parts[encoded.output] = part
+        self._free_read(job)
+        if frame.outputs_open == 0:
+            if None in frame.encoded:
+                return self.give_up(frame, Fault(ErrorCode.INTERNAL, "a worker's answer does not match its task"))
+            self._close(frame)
+            return Outcome(frame)
+        return None
+
+    def _free_read(self, job: Job) -> None:
+        """Free what the job was the last to read, and make the jobs that follow it ready."""
+        frame = job.frame
+        if job.stages[0] is Stage.DECODE:
+            self._free(frame.source)
+            frame.source = None
+            for index in range(len(frame.plan.outputs)):
+                if index not in job.outputs:
+                    self._crew.add(self._output_job(frame, index, _first_stage(frame, index)))
+        last = job.stages[-1]
+        for index in job.outputs:
+            if _first_stage(frame, index) in job.stages:
+                frame.pixels_readers -= 1
+            if last is Stage.ENCODE:
+                frame.outputs_open -= 1
+                self._free(frame.results[index])
+                frame.results[index] = None
+            else:
+                self._crew.add(self._output_job(frame, index, Stage.ENCODE))
+        if frame.pixels_readers == 0:
+            self._free(frame.pixels)
+            frame.pixels = None
+
+    def _free(self, extent: Extent | None) -> None:
+        if extent is not None:
+            self._allocator.free(extent)
+
+    def _close_if_home(self, frame: Frame) -> None:
+        if frame.leases_out == 0:
+            self._close(frame)
+
+    def _close(self, frame: Frame) -> None:
+        if frame.leases_out:
+            raise InvariantError(f"frame {frame.trace} closed with {frame.leases_out} leases out")
+        frame.advance(FrameEvent.FINISH)
+        self.working -= 1
+        for extent in (frame.source, frame.pixels, *frame.results):
+            self._free(extent)
+        frame.source = frame.pixels = None
+        frame.results = []
+
+    def _decode_job(self, frame: Frame) -> Job:
+        """Make the job that decodes, and does all else that the same pool can do."""
+        plan = frame.plan
+        if frame.source is None or frame.pixels is None:
+            raise InvariantError(f"frame {frame.trace} has nothing to decode")
+        pool = self._pool_of[Stage.DECODE]
+        steps: list[Step] = [Decode(frame.source, frame.pixels, plan.format, plan.decoded)]
+        job = Job(frame, pool, steps, [Stage.DECODE], [])
+        if Stage.TRANSFORM in self._stages[pool]:
+            for index in range(len(plan.outputs)):
+                self._add_output(job, index, _first_stage(frame, index))
+        return job
+
+    def _output_job(self, frame: Frame, index: int, stage: Stage) -> Job:
+        """Make the job that takes one output from `stage` on, as far as one pool reaches."""
+        job = Job(frame, self._pool_of[stage], [], [], [])
+        self._add_output(job, index, stage)
+        return job
+
+    def _add_output(self, job: Job, index: int, stage: Stage) -> None:
+        frame = job.frame
+        output = frame.plan.outputs[index]
+        pixels, result = frame.pixels, frame.results[index]
+        if pixels is None and result is None:
+            raise InvariantError(f"frame {frame.trace} has no pixels for output {index}")
+        stages = self._stages[job.pool]
+        if stage is Stage.TRANSFORM and pixels is not None and result is not None:
+            geometry = frame.plan.decoded
+            job.steps.append(Transform(pixels, result, geometry, output.nominal, output.operations, output.result))
+            job.stages.append(Stage.TRANSFORM)
+            job.outputs.append(index)
+        source = result or pixels
+        if Stage.ENCODE in stages and source is not None:
+            job.steps.append(Encode(source, output.result, index, output.encoding))
+            job.stages.append(Stage.ENCODE)
+            if index not in job.outputs:
+                job.outputs.append(index)
+
+
+def _first_stage(frame: Frame, index: int) -> Stage:
+    """Tell where an output begins: one with nothing to transform skips that stage."""
+    return Stage.TRANSFORM if frame.plan.outputs[index].operations else Stage.ENCODE

@@ -1,0 +1,224 @@
+"""The broker's process: two ROUTER sockets and one loop that carries messages to and from the `Flow`."""
+
+import logging
+import time
+from typing import Any, Final
+
+import msgspec
+import zmq
+
+from ipc.arena import Arena
+from ipc.channel import Channel
+from ipc.extents import ExtentAllocator
+from ipc.messages import (
+    Batch,
+    Drain,
+    Drained,
+    Hello,
+    Kill,
+    Start,
+    Stop,
+    ToBroker,
+    ToChild,
+    WorkerExpected,
+    WorkerGone,
+)
+from ipc.sockets import bind_producers, bind_work
+from ipc.telemetry import BrokerTelemetry, TelemetrySender, WorkerLoad
+from omnishotd.broker.account import arena_figures
+from omnishotd.broker.crew import Worker
+from omnishotd.broker.flow import Flow
+from omnishotd.broker.frame import Sender
+from omnishotd.broker.producers import Producers
+
+log = logging.getLogger(__name__)
+
+MESSAGES_PER_TURN_MAX: Final = 64
+"""Messages taken from one socket before the other, and the time, get their turn."""
+MESSAGE_LIMIT_FACTOR: Final = 4
+"""The socket takes more than a frame may have, so that TOO_LARGE can be said instead of a dropped connection."""
+BACKLOG_RETRY_MS: Final = 5
+
+
+class BrokerProcess:
+    """Owner of the broker's sockets."""
+
+    def __init__(self, start: Start, channel: Channel[ToChild], context: zmq.Context[zmq.Socket[bytes]]) -> None:
+        settings = start.settings
+        self._start = start
+        self._channel = channel
+        self._arena = Arena(start.arena_fd, start.arena_bytes)
+        self._allocator = ExtentAllocator(start.arena_bytes)
+        self._work = bind_work(context, start.work_endpoint)
+        self._door = bind_producers(
+            context,
+            settings.frames.endpoints,
+            settings.frames.max_frame_bytes * MESSAGE_LIMIT_FACTOR,
+            settings.frames.socket_mode,
+        )
+        self._producers = Producers(self._door)
+        self.flow = Flow(settings, start.epoch, self._allocator, self._arena.write, self._producers.send)
+        self._telemetry = TelemetrySender(context, start.telemetry_endpoint)
+        self._reports: msgspec.msgpack.Decoder[ToBroker] = msgspec.msgpack.Decoder(ToBroker)
+        self._encoder = msgspec.msgpack.Encoder()
+        self._workers: dict[bytes, Worker] = {}
+        self._drain_until_us: int | None = None
+        self._is_drained = False
+        self._is_stopped = False
+        self._poller = zmq.Poller()
+        for source in (self._work, self._door, channel.fileno()):
+            self._poller.register(source, zmq.POLLIN)
+
+    def run(self) -> None:
+        """Work until told to stop."""
+        while not self._is_stopped:
+            ready = dict(self._poller.poll(self._wait_ms()))
+            now_us = time.monotonic_ns() // 1000
+            if self._work in ready:
+                self._take_reports(now_us)
+            if self._channel.fileno() in ready:
+                self._take_orders(now_us)
+            if self._door in ready:
+                self._take_requests(now_us)
+            for worker in self.flow.pass_time(now_us):
+                self._channel.send(Kill(worker.incarnation, "over its time limit"))
+            self._give_work(now_us)
+            if self._producers.has_backlog:
+                self._producers.flush(now_us)
+            self._finish_drain(now_us)
+            self._telemetry.offer(self._figures, now_us / 1e6)
+
+    def close(self) -> None:
+        """Close the sockets; replies on their way get the door's linger."""
+        self._telemetry.close()
+        self._work.close()
+        self._door.close()
+        self._arena.close()
+
+    def _wait_ms(self) -> int:
+        """How long the loop may sleep."""
+        if self._producers.has_backlog or self._drain_until_us is not None:
+            return BACKLOG_RETRY_MS
+        now_us = time.monotonic_ns() // 1000
+        wait_ms = self._telemetry.due_in_ms(now_us / 1e6)
+        next_us = self.flow.next_us()
+        if next_us is not None:
+            wait_ms = min(wait_ms, max(0, -(-(next_us - now_us) // 1000)))
+        return wait_ms
+
+    # ---- producers
+
+    def _take_requests(self, now_us: int) -> None:
+        for _ in range(MESSAGES_PER_TURN_MAX):
+            try:
+                parts = self._door.recv_multipart(zmq.DONTWAIT)
+            except zmq.Again:
+                return
+            has_delimiter = len(parts) > 1 and not parts[1]
+            sender = Sender(parts[0], has_delimiter)
+            self.flow.receive(sender, parts[2:] if has_delimiter else parts[1:], now_us)
+
+    # ---- workers
+
+    def _give_work(self, now_us: int) -> None:
+        self.flow.start_waiting(now_us)
+        for worker, tasks in self.flow.assign(now_us):
+            try:
+                self._work.send_multipart([worker.identity, self._encoder.encode(Batch(tasks))], zmq.DONTWAIT)
+            except zmq.ZMQError as error:
+                # It is dying, or does not read: what it was given comes back with the proof of its death.
+                log.warning("%s cannot be reached (%s)", worker.service, error)
+                worker.is_condemned = True
+                self._channel.send(Kill(worker.incarnation, "cannot be reached"))
+
+    def _take_reports(self, now_us: int) -> None:
+        for _ in range(MESSAGES_PER_TURN_MAX):
+            try:
+                parts = self._work.recv_multipart(zmq.DONTWAIT, copy=False)
+            except zmq.Again:
+                return
+            identity = parts[0].bytes
+            try:
+                self._take_report(identity, parts[1:], now_us)
+            except (msgspec.MsgspecError, IndexError) as error:
+                self._distrust(identity, str(error))
+
+    def _take_report(self, identity: bytes, parts: list[Any], now_us: int) -> None:
+        message = self._reports.decode(parts[0].buffer)
+        if isinstance(message, Hello):
+            worker = self.flow.crew.hello(message.incarnation, identity)
+            if worker is not None:
+                self._workers[identity] = worker
+            return
+        known = self._workers.get(identity)
+        if known is None:
+            return
+        first = 1
+        for answer in message.answers:
+            last = first + len(answer.encoded)
+            self.flow.answered(known, answer, parts[first:last], now_us)
+            first = last
+
+    def _distrust(self, identity: bytes, what: str) -> None:
+        """Have a worker killed that does not speak the protocol: its memory cannot be trusted."""
+        worker = self._workers.get(identity)
+        if worker is not None and not worker.is_condemned:
+            log.error("%s said something that is no message: %s", worker.service, what)
+            worker.is_condemned = True
+            self._channel.send(Kill(worker.incarnation, "broke the protocol"))
+
+    # ---- supervisor
+
+    def _take_orders(self, now_us: int) -> None:
+        while (message := self._channel.receive()) is not None:
+            if isinstance(message, WorkerExpected):
+                self.flow.expect(message.incarnation, message.service, message.stages)
+            elif isinstance(message, WorkerGone):
+                # What it finished before it died is in the socket already: take that first, or it is done twice.
+                self._take_reports(now_us)
+                self._forget(message.incarnation)
+                self.flow.gone(message.incarnation, message.reason, now_us)
+            elif isinstance(message, Drain):
+                self.flow.drain()
+                self._drain_until_us = now_us + message.within_ms * 1000
+            elif isinstance(message, Stop):
+                self._is_stopped = True
+
+    def _forget(self, incarnation: int) -> None:
+        for identity in [key for key, worker in self._workers.items() if worker.incarnation == incarnation]:
+            del self._workers[identity]
+
+    def _finish_drain(self, now_us: int) -> None:
+        if self._drain_until_us is None or self._is_drained:
+            return
+        unanswered = 0
+        if not self.flow.is_idle and now_us >= self._drain_until_us:
+            unanswered = self.flow.give_up_all(now_us)
+        if self.flow.is_idle and (not self._producers.has_backlog or now_us >= self._drain_until_us):
+            self._is_drained = True
+            self._channel.send(Drained(unanswered))
+
+    # ---- operators
+
+    def _figures(self, sequence: int) -> BrokerTelemetry:
+        self.flow.check()
+        account = self.flow.account
+        return BrokerTelemetry(
+            service=self._start.service,
+            incarnation=self._start.incarnation,
+            epoch=self._start.epoch,
+            sequence=sequence,
+            at_s=time.monotonic(),
+            frames=account.figures(
+                queued=self.flow.schedule.count,
+                queued_bytes=self.flow.schedule.bytes,
+                replies_dropped=self._producers.dropped,
+                stale_answers=self.flow.ledger.stale_answers,
+            ),
+            errors={code.value: count for code, count in account.errors.items()},
+            latency=account.latency.snapshot(),
+            queue_latency=account.queue_latency.snapshot(),
+            arena=arena_figures(self._allocator.figures()),
+            workers={worker.service: WorkerLoad(worker.held) for worker in self._workers.values()},
+            is_draining=self.flow.is_draining,
+        )

@@ -1,0 +1,83 @@
+"""One instance: the runtime directory, the locks that keep a second daemon out, and the addresses that must be free."""
+
+import fcntl
+import os
+import socket
+from pathlib import Path
+from typing import Final
+
+from ipc.settings import Settings
+
+EXIT_ADDRESS_TAKEN: Final = 69
+EXIT_CANNOT_CREATE: Final = 73
+EXIT_ALREADY_RUNNING: Final = 75
+
+
+class StartupError(Exception):
+    """The daemon cannot start. One line for the operator, and the exit status."""
+
+    def __init__(self, reason: str, exit_status: int) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.exit_status = exit_status
+
+
+class Instance:
+    """Holds the locks for the life of the process. They go with it, however it ends."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._locks: list[int] = []
+        self.directory = Path(settings.runtime_directory)
+        try:
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            reason = f"runtime directory {self.directory} cannot be made: {error.strerror}"
+            raise StartupError(reason, EXIT_CANNOT_CREATE) from error
+        status = self.directory.stat()
+        if status.st_uid != os.geteuid():
+            # In /tmp anybody could have made it first, and would then own our doors.
+            reason = f"runtime directory {self.directory} belongs to uid {status.st_uid}, not to {os.geteuid()}"
+            raise StartupError(reason, EXIT_CANNOT_CREATE)
+        self._lock(self.directory / "lock", f"another omnishotd runs in {self.directory}")
+        for endpoint in settings.frames.endpoints:
+            path = endpoint.removeprefix("ipc://")
+            if path != endpoint:
+                # libzmq removes a socket file that is in its way without asking whether somebody listens on it.
+                self._lock(Path(path + ".lock"), f"another omnishotd serves {endpoint}")
+
+    def endpoint(self, name: str) -> str:
+        """Name a ZeroMQ endpoint of our own, in the runtime directory."""
+        return f"ipc://{self.directory / name}"
+
+    def close(self) -> None:
+        """Give up the locks."""
+        for descriptor in self._locks:
+            os.close(descriptor)
+        self._locks.clear()
+
+    def _lock(self, path: Path, taken: str) -> None:
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StartupError(f"{path} cannot be written: {error.strerror}", EXIT_CANNOT_CREATE) from error
+        self._locks.append(descriptor)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self.close()
+            raise StartupError(taken, EXIT_ALREADY_RUNNING) from error
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take the control plane's address before anything is started. It outlives the control plane's processes."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        reason = f"control plane cannot listen on {host}:{port}: {error.strerror}; set control.port"
+        raise StartupError(reason, EXIT_ADDRESS_TAKEN) from error
+    return listener

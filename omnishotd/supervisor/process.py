@@ -1,0 +1,365 @@
+"""Supervisor: life and death of all other processes, and nothing else. It sees no producer and no frame.
+
+One loop: signals, what children say, their deaths, and time. Children are told by `ipc.channel`, and believed dead only
+when their pidfd says so and they have been waited for.
+"""
+
+import logging
+import os
+import select
+import signal
+import socket
+import time
+from enum import Enum, auto
+from typing import Final
+
+import zmq
+
+from ipc.channel import ChannelClosed
+from ipc.messages import Drain, Drained, FromChild, Kill, Ready, Stop, Unable, WorkerExpected, WorkerGone
+from ipc.settings import Settings
+from ipc.telemetry import ServiceFigures, SupervisorTelemetry, TelemetrySender
+from omnishotd import __version__
+from omnishotd.supervisor.instance import Instance, StartupError
+from omnishotd.supervisor.lifecycle import STOPPABLE_STATES, ServiceEvent, ServiceState
+from omnishotd.supervisor.notify import Notifier
+from omnishotd.supervisor.nursery import Nursery
+from omnishotd.supervisor.restarts import RestartPolicy
+from omnishotd.supervisor.roster import BROKER, CONTROL, roster
+from omnishotd.supervisor.service import Service
+from omnishotd.supervisor.signals import SignalPipe
+
+log = logging.getLogger(__name__)
+
+STOP_TIMEOUT_S: Final = 2.0
+"""What a child gets to end in order, once it has nothing left to do."""
+DRAIN_MS_HURRIED: Final = 500
+"""What is left for draining after a second signal."""
+EXIT_GAVE_UP: Final = 1
+
+
+class Phase(Enum):
+    """Where the daemon as a whole is."""
+
+    STARTING = auto()
+    SERVING = auto()
+    DRAINING = auto()
+    """Told to stop: accepted frames are finished, and whatever dies is still started again for them."""
+    STOPPING_WORKERS = auto()
+    STOPPING_REST = auto()
+    ENDED = auto()
+
+
+class Supervisor:
+    """One daemon. `run` returns its exit status."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        instance: Instance,
+        listener: socket.socket,
+        notifier: Notifier,
+        *,
+        json_logs: bool,
+        ready_fd: int | None,
+    ) -> None:
+        self._settings = settings
+        self._listener = listener
+        self._notifier = notifier
+        self._ready_fd = ready_fd
+        self._phase = Phase.STARTING
+        self._exit_status = 0
+        self._started_at_s = time.monotonic()
+        self._services = roster(settings)
+        self._broker = next(service for service in self._services if service.kind == BROKER)
+        supervision = settings.supervisor
+        self._policies = {
+            service.kind: RestartPolicy(supervision.restarts_max, supervision.restart_window_s)
+            for service in self._services
+        }
+        self._nursery = Nursery(settings, instance, listener, json_logs=json_logs)
+        self._signals = SignalPipe()
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._telemetry = TelemetrySender(self._context, instance.endpoint("telemetry.sock"))
+
+    def run(self) -> int:
+        """Start everything, keep it alive, and stop it when told to."""
+        try:
+            self._nursery.begin_epoch()
+            self._spawn(self._named(CONTROL))
+            self._spawn_pipeline()
+            while self._phase is not Phase.ENDED:
+                self._turn()
+        finally:
+            self._end_all()
+        return self._exit_status
+
+    # ---- one turn
+
+    def _turn(self) -> None:
+        poller = select.poll()
+        poller.register(self._signals.fileno(), select.POLLIN)
+        by_channel: dict[int, Service] = {}
+        by_pidfd: dict[int, Service] = {}
+        for service in self._services:
+            if service.child is not None:
+                by_channel[service.child.channel.fileno()] = service
+                by_pidfd[service.child.pidfd] = service
+                flags = select.POLLIN | (select.POLLOUT if service.child.channel.wants_flush else 0)
+                poller.register(service.child.channel.fileno(), flags)
+                poller.register(service.child.pidfd, select.POLLIN)
+        ready = [descriptor for descriptor, _ in poller.poll(self._wait_ms())]
+        for number in self._signals.take():
+            self._signalled(number)
+        # What a child said before it ended comes first: it may say why.
+        for descriptor in ready:
+            if descriptor in by_channel:
+                self._listen_to(by_channel[descriptor])
+        for descriptor in ready:
+            if descriptor in by_pidfd:
+                self._exited(by_pidfd[descriptor])
+        self._pass_time(time.monotonic())
+        self._telemetry.offer(self._figures, time.monotonic())
+
+    def _wait_ms(self) -> int:
+        now_s = time.monotonic()
+        times = [service.restart_at_s for service in self._services if service.restart_at_s is not None]
+        times += [service.kill_at_s for service in self._services if service.kill_at_s is not None]
+        wait_ms = self._telemetry.due_in_ms(now_s)
+        return min([wait_ms, *(max(0, int((at_s - now_s) * 1000) + 1) for at_s in times)])
+
+    def _signalled(self, number: signal.Signals) -> None:
+        if number is signal.SIGHUP:
+            log.info("SIGHUP is ignored: the configuration is read at start")
+            return
+        log.info("%s: stopping", number.name)
+        if self._phase is Phase.SERVING or (self._phase is Phase.STARTING and self._broker.state is ServiceState.READY):
+            self._phase = Phase.DRAINING
+            self._notifier.stopping("finishing accepted frames")
+            self._tell(self._broker, Drain(self._settings.pipeline.drain_timeout_ms))
+        elif self._phase is Phase.DRAINING:
+            self._tell(self._broker, Drain(DRAIN_MS_HURRIED))
+        elif self._phase is Phase.STARTING:
+            self._stop_workers()
+
+    # ---- what children say
+
+    def _listen_to(self, service: Service) -> None:
+        child = service.child
+        if child is None:
+            return
+        try:
+            child.channel.flush()
+            while (message := child.channel.receive()) is not None:
+                self._take(service, message)
+        except ChannelClosed:
+            # Its end follows; until the pidfd says so, nothing is believed.
+            return
+
+    def _take(self, service: Service, message: FromChild) -> None:
+        if isinstance(message, Ready):
+            service.advance(ServiceEvent.READY)
+            if service.state is ServiceState.READY:
+                service.kill_at_s = None
+            self._announce_when_ready()
+        elif isinstance(message, Unable):
+            self._fail(message.reason, message.exit_status)
+        elif isinstance(message, Kill):
+            for other in self._services:
+                if other.child is not None and other.incarnation == message.incarnation:
+                    self._kill(other, message.reason)
+        else:
+            self._drained(message)
+
+    def _announce_when_ready(self) -> None:
+        if self._phase is not Phase.STARTING:
+            return
+        if any(service.state is not ServiceState.READY for service in self._services):
+            return
+        self._phase = Phase.SERVING
+        took_s = time.monotonic() - self._started_at_s
+        host, port = self._listener.getsockname()[:2]
+        doors = ", ".join(self._settings.frames.endpoints)
+        log.info("ready after %.2f s: frames at %s, control plane at http://%s:%s", took_s, doors, host, port)
+        self._notifier.ready(f"serving {doors}")
+        if self._ready_fd is not None:
+            os.write(self._ready_fd, b"R")
+            os.close(self._ready_fd)
+            self._ready_fd = None
+
+    def _drained(self, message: Drained) -> None:
+        if message.unanswered:
+            log.warning("%d frames were given up at the end of pipeline.drain_timeout_ms", message.unanswered)
+        if self._phase is Phase.DRAINING:
+            self._stop_workers()
+
+    # ---- death
+
+    def _exited(self, service: Service) -> None:
+        if service.child is None:
+            return
+        pid = service.child.pid
+        service.last_exit = service.child.reap(service.kill_reason)
+        service.child = None
+        service.kill_at_s = None
+        service.kill_reason = ""
+        if service.is_worker and self._broker.is_live:
+            self._tell(self._broker, WorkerGone(service.incarnation, service.last_exit.reason))
+        if service.state is ServiceState.DRAINING:
+            service.advance(ServiceEvent.EXIT)
+            self._stop_further()
+            return
+        log.warning("%s (pid %d) ended: %s", service.name, pid, service.last_exit.reason)
+        self._plan_restart(service)
+        if service is self._broker:
+            self._bury_pipeline()
+
+    def _plan_restart(self, service: Service) -> None:
+        now_s = time.monotonic()
+        delay_s = self._policies[service.kind].died(now_s)
+        if delay_s is not None:
+            service.advance(ServiceEvent.EXIT)
+            service.restart_at_s = now_s + delay_s
+            return
+        service.advance(ServiceEvent.GIVE_UP)
+        log.error("%s is given up: %s died too often", service.name, service.kind)
+        if self._phase is Phase.STARTING or service is self._broker:
+            self._fail(f"{service.name} cannot be kept alive", EXIT_GAVE_UP)
+
+    def _bury_pipeline(self) -> None:
+        """End all workers after the broker: what they hold belongs to a ledger that is gone."""
+        for service in self._services:
+            if service.is_worker and service.state in STOPPABLE_STATES:
+                service.advance(ServiceEvent.ORDER_STOP)
+                service.restart_at_s = None
+                if service.child is not None:
+                    self._kill(service, "the broker died")
+        if self._phase is Phase.DRAINING:
+            self._stop_workers()
+
+    def _kill(self, service: Service, reason: str) -> None:
+        if service.child is not None:
+            service.kill_reason = reason
+            service.child.kill()
+
+    # ---- birth
+
+    def _spawn_pipeline(self) -> None:
+        self._spawn(self._broker)
+        for service in self._services:
+            if service.is_worker:
+                self._spawn(service)
+
+    def _spawn(self, service: Service) -> None:
+        self._nursery.name_next(service)
+        if service.is_worker:
+            # ORDER: the broker must know the number before the worker can say it.
+            self._tell(self._broker, WorkerExpected(service.incarnation, service.name, service.stages))
+        try:
+            self._nursery.spawn(service)
+        except OSError as error:
+            log.error("%s cannot be started: %s", service.name, error)  # noqa: TRY400 - no traceback for an operator
+            self._plan_restart(service)
+
+    # ---- time
+
+    def _pass_time(self, now_s: float) -> None:
+        for service in self._services:
+            if service.kill_at_s is not None and now_s >= service.kill_at_s:
+                service.kill_at_s = None
+                self._kill(service, "not ready in time" if service.state is ServiceState.SPAWNING else "did not end")
+            if service.restart_at_s is not None and now_s >= service.restart_at_s:
+                self._restart(service)
+
+    def _restart(self, service: Service) -> None:
+        if service is not self._broker:
+            if not service.is_worker or self._broker.is_live:
+                self._spawn(service)
+            return
+        if any(other.is_live for other in self._services if other.is_worker):
+            # The old arena is mapped as long as one of them lives; their ends wake us again.
+            return
+        try:
+            self._nursery.begin_epoch()
+        except StartupError as error:
+            self._fail(error.reason, error.exit_status)
+            return
+        self._spawn_pipeline()
+
+    # ---- the end
+
+    def _fail(self, reason: str, exit_status: int) -> None:
+        """Stop everything; the first reason is the one that is told."""
+        if self._exit_status == 0:
+            log.error("%s", reason)
+            self._exit_status = exit_status
+        self._stop_workers()
+
+    def _stop_workers(self) -> None:
+        if self._phase not in {Phase.STOPPING_WORKERS, Phase.STOPPING_REST, Phase.ENDED}:
+            self._phase = Phase.STOPPING_WORKERS
+            self._notifier.stopping("stopping")
+            self._order_stop([service for service in self._services if service.is_worker])
+        self._stop_further()
+
+    def _stop_further(self) -> None:
+        """Go on with the stop when those that had to end first have ended."""
+        if self._phase is Phase.STOPPING_WORKERS:
+            if any(service.is_live for service in self._services if service.is_worker):
+                return
+            self._phase = Phase.STOPPING_REST
+            self._order_stop([service for service in self._services if not service.is_worker])
+        if self._phase is Phase.STOPPING_REST and not any(service.is_live for service in self._services):
+            self._phase = Phase.ENDED
+
+    def _order_stop(self, services: list[Service]) -> None:
+        for service in services:
+            service.restart_at_s = None
+            if service.state in STOPPABLE_STATES:
+                service.advance(ServiceEvent.ORDER_STOP)
+            if service.child is not None:
+                service.kill_at_s = time.monotonic() + STOP_TIMEOUT_S
+                self._tell(service, Stop())
+
+    def _end_all(self) -> None:
+        """Leave nothing running, whatever happened before."""
+        for service in self._services:
+            if service.child is not None:
+                service.child.kill()
+                service.child.reap("the supervisor ended")
+                service.child = None
+        self._telemetry.close()
+        self._context.destroy(linger=0)
+        self._nursery.close()
+
+    # ---- small things
+
+    def _named(self, name: str) -> Service:
+        return next(service for service in self._services if service.name == name)
+
+    def _tell(self, service: Service, message: Drain | Stop | WorkerExpected | WorkerGone) -> None:
+        if service.child is None:
+            return
+        try:
+            service.child.channel.send(message)
+        except ChannelClosed:
+            # It has died, or does not read for so long that it must: its pidfd tells which.
+            service.child.kill()
+
+    def _figures(self, sequence: int) -> SupervisorTelemetry:
+        own = ServiceFigures(
+            name="supervisor",
+            kind="supervisor",
+            state=ServiceState.READY.value if self._phase is Phase.SERVING else ServiceState.SPAWNING.value,
+            pid=os.getpid(),
+            started_at_s=self._started_at_s,
+        )
+        return SupervisorTelemetry(
+            incarnation=0,
+            epoch=self._nursery.epoch,
+            sequence=sequence,
+            at_s=time.monotonic(),
+            version=__version__,
+            started_at_s=self._started_at_s,
+            services=[own, *(service.figures() for service in self._services)],
+        )

@@ -1,0 +1,58 @@
+"""What an encoded picture is, told from its header alone: bounded, pure Python, before any decoder sees a byte."""
+
+import msgspec
+
+from ipc.errors import ErrorCode, FrameError
+from ipc.pixels import Geometry, Layout
+from stages import jpeg_header
+from stages.limits import Limits
+
+FORMATS = ("jpeg",)
+"""Formats that `probe` accepts."""
+
+_KNOWN_MAGIC = (
+    (b"\x89PNG\r\n\x1a\n", 0, "PNG"),
+    (b"WEBP", 8, "WebP"),
+    (b"GIF8", 0, "GIF"),
+    (b"ftypavif", 4, "AVIF"),
+    (b"ftypavis", 4, "AVIF"),
+    (b"ftyphei", 4, "HEIC"),
+    (b"II*\0", 0, "TIFF"),
+    (b"MM\0*", 0, "TIFF"),
+    (b"BM", 0, "BMP"),
+)
+
+
+class Picture(msgspec.Struct, frozen=True):
+    """An encoded picture as its header describes it."""
+
+    format: str
+    geometry: Geometry
+    """As the file has it, before any turning; RGB or GRAY, whatever colours it is stored in."""
+    orientation: int
+    """EXIF orientation, 1 to 8; 1 is upright."""
+    progressive: bool
+
+
+def probe(data: bytes, limits: Limits) -> Picture:
+    """Describe `data`, or raise FrameError UNSUPPORTED_FORMAT, TOO_LARGE or BAD_IMAGE."""
+    if data.startswith(jpeg_header.MAGIC):
+        return _probe_jpeg(data, limits)
+    raise FrameError(ErrorCode.UNSUPPORTED_FORMAT, f"{_describe(data)}; accepted: {', '.join(FORMATS)}")
+
+
+def _probe_jpeg(data: bytes, limits: Limits) -> Picture:
+    header = jpeg_header.read_header(data)
+    limits.check(header.width, header.height)
+    jpeg_header.check_scans(data, header, limits.scans_max)
+    layout = Layout.GRAY if header.components == 1 else Layout.RGB
+    return Picture("jpeg", Geometry(header.width, header.height, layout), header.orientation, header.progressive)
+
+
+def _describe(data: bytes) -> str:
+    if not data:
+        return "the picture is empty"
+    for magic, at, name in _KNOWN_MAGIC:
+        if data.startswith(magic, at):
+            return f"{name} is not accepted"
+    return "the first bytes are those of no known picture format"

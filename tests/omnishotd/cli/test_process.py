@@ -1,0 +1,200 @@
+"""`omnishotd process` and the daemon behind it, from files to files."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from click.testing import CliRunner
+
+from omnishotd.cli import main
+from omnishotd.cli.private import private_daemon
+from tests.omnishotd.cli.written import sizes
+from tests.photographs import JPEGS, photograph, photograph_jpeg
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    """One daemon for all tests that do not start or stop one."""
+    with private_daemon(["--config", os.devnull, "--set", "frames.max_frame_bytes=1000000"]) as address:
+        yield address
+
+
+def test_folder_becomes_a_folder_of_finished_pictures(endpoint: str, folder: Path) -> None:
+    out = folder / "out"
+
+    ended = CliRunner().invoke(
+        main, ["process", str(folder / "in"), "--out", str(out), "--endpoint", endpoint, "--preset", "thumbnail"]
+    )
+
+    assert ended.exit_code == 0, ended.output
+    assert ended.stdout.startswith("3 of 3 pictures done in ")
+    assert sizes(out) == dict.fromkeys(JPEGS, (300, 300))
+
+
+def test_several_sizes_give_several_files_and_one_line_of_json_a_picture(endpoint: str, folder: Path) -> None:
+    out = folder / "out"
+    resizes = ["--resize", "64x64", "--resize", "320x"]
+
+    ended = CliRunner().invoke(
+        main,
+        ["process", str(folder / "in" / "rocket.jpg"), "--out", str(out), "--endpoint", endpoint, "--json", *resizes],
+    )
+
+    assert ended.exit_code == 0, ended.output
+    assert sizes(out) == {"rocket-320x.jpg": (320, 214), "rocket-64x64.jpg": (64, 64)}
+    (told,) = map(json.loads, ended.stdout.splitlines())
+    assert (told["width"], told["height"]) == (640, 427)
+    assert [output["path"] for output in told["outputs"]] == [
+        str(out / "rocket-64x64.jpg"),
+        str(out / "rocket-320x.jpg"),
+    ]
+    assert told["timing_us"]["total"] > 0
+
+
+def test_pictures_that_fail_are_listed_and_the_others_are_finished(endpoint: str, folder: Path) -> None:
+    (folder / "in" / "broken.jpg").write_bytes(photograph("retina.jpg")[:2000])
+    (folder / "in" / "text.jpg").write_bytes(b"no picture at all")
+    (folder / "in" / "large.jpg").write_bytes(photograph("retina.jpg") + bytes(1_000_000))
+    (folder / "in" / "missing.jpg").symlink_to("nowhere")
+    out = folder / "out"
+
+    ended = CliRunner().invoke(
+        main, ["process", str(folder / "in"), "--out", str(out), "--endpoint", endpoint, "--preset", "thumbnail"]
+    )
+    told = {Path(line.split(": ")[1]).name: line.split(": ")[2] for line in ended.stderr.splitlines()}
+
+    assert ended.exit_code == 1
+    assert told == {
+        "broken.jpg": "BAD_IMAGE",
+        "text.jpg": "UNSUPPORTED_FORMAT",
+        "large.jpg": "TOO_LARGE",
+        "missing.jpg": "UNREADABLE",
+    }
+    assert sizes(out) == dict.fromkeys(JPEGS, (300, 300))
+
+
+def test_result_that_cannot_be_written_is_listed_and_leaves_nothing(endpoint: str, folder: Path) -> None:
+    out = folder / "out"
+    (out / "rocket.jpg").mkdir(parents=True)
+
+    ended = CliRunner().invoke(
+        main,
+        [
+            "process",
+            str(folder / "in" / "rocket.jpg"),
+            "--out",
+            str(out),
+            "--endpoint",
+            endpoint,
+            "--preset",
+            "thumbnail",
+        ],
+    )
+
+    assert ended.exit_code == 1
+    assert ": UNWRITABLE: " in ended.stderr
+    assert list(out.iterdir()) == [out / "rocket.jpg"]
+
+
+def test_originals_stay_as_they_are_when_results_go_beside_them(endpoint: str, folder: Path) -> None:
+    ended = CliRunner().invoke(
+        main,
+        ["process", str(folder / "in"), "--out", str(folder / "in"), "--endpoint", endpoint, "--preset", "thumbnail"],
+    )
+
+    assert ended.exit_code == 0, ended.output
+    assert {name: (folder / "in" / name).read_bytes() for name in JPEGS} == {name: photograph(name) for name in JPEGS}
+    assert sizes(folder / "in")["rocket-2.jpg"] == (300, 300)
+
+
+@pytest.mark.usefixtures("alone")
+def test_many_pictures_stay_within_the_bounds_of_a_small_daemon(tmp_path: Path) -> None:
+    picture = photograph_jpeg(200)
+    for number in range(60):
+        (tmp_path / "in" / str(number % 7)).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / str(number % 7) / f"{number}.jpg").write_bytes(picture)
+    file = tmp_path / "omnishotd.toml"
+    file.write_text("[pipeline]\nmax_concurrent_jobs = 1\nqueue_limit = 2\n")
+
+    ended = CliRunner().invoke(
+        main,
+        ["process", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--config", str(file), "--resize", "50x50"],
+    )
+
+    assert ended.exit_code == 0, ended.output
+    assert len(sizes(tmp_path / "out")) == 60
+
+
+def test_daemon_that_is_named_and_away_ends_the_command(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("omnishotd.cli.process._REACH_SECONDS_MAX", 0.2)
+    endpoint = f"ipc://{tmp_path}/none.sock"
+
+    ended = CliRunner().invoke(
+        main, ["process", str(folder / "in"), "--out", str(tmp_path / "out"), "--endpoint", endpoint, "--preset", "x"]
+    )
+
+    assert ended.exit_code == 69
+    assert ended.stderr.startswith(f"omnishotd: no daemon answers at {endpoint}: ")
+
+
+def test_running_daemon_is_found_and_used(endpoint: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = Path(endpoint.removeprefix("ipc://")).parent
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(runtime))
+    monkeypatch.setattr("omnishotd.cli.private.private_daemon", None)
+
+    ended = CliRunner().invoke(
+        main, ["process", str(folder / "in"), "--out", str(folder / "out"), "--preset", "thumbnail"]
+    )
+
+    assert ended.exit_code == 0, ended.output
+
+
+@pytest.mark.usefixtures("alone")
+def test_private_daemon_with_a_wrong_configuration_tells_all_of_it(folder: Path) -> None:
+    file = folder / "omnishotd.toml"
+    file.write_text("[memory]\narena_mb = -1\n[frame]\n")
+
+    ended = CliRunner().invoke(
+        main, ["process", str(folder / "in"), "--out", str(folder / "out"), "--config", str(file), "--preset", "x"]
+    )
+
+    assert ended.exit_code == 78
+    assert ended.stderr.splitlines() == [
+        f"omnishotd: memory.arena_mb: is -1, must be at least 16 ({file})",
+        f"omnishotd: frame: unknown key, did you mean frames? ({file})",
+    ]
+
+
+@pytest.mark.usefixtures("alone")
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted_command_stops_its_private_daemon(folder: Path, number: signal.Signals, status: int) -> None:
+    fifo = folder / "in" / "waits.jpg"
+    os.mkfifo(fifo)
+    temporary = folder / "t"
+    temporary.mkdir()
+    command = [sys.executable, "-P", "-m", "omnishotd", "process", str(fifo), "--out", str(folder / "out")]
+    process = subprocess.Popen(
+        [*command, "--config", os.devnull, "--preset", "thumbnail"],
+        env=os.environ | {"TMPDIR": str(temporary)},
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    # Opening the other end waits until the command reads from it: by then its daemon runs.
+    with process, fifo.open("wb"):
+        started = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(number)
+        process.wait(timeout=40)
+
+    gone, alive = psutil.wait_procs(started, timeout=5)
+    assert process.returncode == status
+    assert len(gone) > 7
+    assert alive == []
+    assert list(temporary.iterdir()) == []

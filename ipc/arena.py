@@ -26,20 +26,22 @@ def reserve_arena(size_bytes: int) -> int:
     try:
         segment = shared_memory.SharedMemory(create=True, size=size_bytes)
     except OSError as error:
+        _stop_resource_tracker()
         raise ArenaUnavailable(_what_to_do(size_bytes, error)) from error
+    # ORDER: the name goes first. Reserving takes a tenth of a second, and whoever is killed meanwhile leaves nothing.
     try:
-        # SharedMemory keeps its descriptor private and offers no other way to hand it on; there is no public one
-        # before or after Python 3.13. posix_fallocate: without it the pages are only promised.
+        segment.unlink()
+        # SharedMemory keeps its descriptor private and offers no other way to hand it on.
         descriptor = os.dup(segment._fd)  # type: ignore[attr-defined]
-        try:
-            os.posix_fallocate(descriptor, 0, size_bytes)
-        except OSError as error:
-            os.close(descriptor)
-            raise ArenaUnavailable(_what_to_do(size_bytes, error)) from error
     finally:
         segment.close()
-        segment.unlink()
         _stop_resource_tracker()
+    try:
+        # Without it the pages are only promised, and a full /dev/shm would be a SIGBUS under load.
+        os.posix_fallocate(descriptor, 0, size_bytes)
+    except OSError as error:
+        os.close(descriptor)
+        raise ArenaUnavailable(_what_to_do(size_bytes, error)) from error
     return descriptor
 
 

@@ -24,6 +24,10 @@ class ChannelClosed(Exception):
     """The other end is gone."""
 
 
+class ChannelMisused(Exception):
+    """The other end said something that is no message."""
+
+
 class Channel(Generic[Received]):
     """One end. Sending never blocks: what the kernel does not take now is kept and sent by `flush`."""
 
@@ -65,7 +69,7 @@ class Channel(Generic[Received]):
             self._unsent.popleft()
 
     def receive(self) -> Received | None:
-        """Return the next message, or None when there is none now. Raises `ChannelClosed`."""
+        """Return the next message, or None when there is none now. Raises `ChannelClosed`, `ChannelMisused`."""
         try:
             data = self._socket.recv(MESSAGE_BYTES_MAX)
         except BlockingIOError:
@@ -74,7 +78,10 @@ class Channel(Generic[Received]):
             raise ChannelClosed(str(error)) from error
         if not data:
             raise ChannelClosed("end of file")
-        return self._decoder.decode(data)
+        try:
+            return self._decoder.decode(data)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise ChannelMisused(str(error)) from error
 
     def close(self) -> None:
         """Close this end."""

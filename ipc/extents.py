@@ -72,7 +72,8 @@ class ExtentAllocator:
         best = -1
         freed_at = -1
         for index, free in enumerate(self._free):
-            if free.end - free.start >= need and free.freed_at > freed_at:
+            # >=: of two parts of one freed extent, the later one holds what is left of its hot bytes.
+            if free.end - free.start >= need and free.freed_at >= freed_at:
                 best, freed_at = index, free.freed_at
         if best < 0:
             return None
@@ -85,11 +86,14 @@ class ExtentAllocator:
     def allocate_all(self, sizes_bytes: list[int]) -> list[Extent] | None:
         """Take one extent of each size, or nothing at all: a frame never waits for memory while it holds some."""
         extents: list[Extent] = []
+        high_water = self._high_water
         for size_bytes in sizes_bytes:
             extent = self.allocate(size_bytes)
             if extent is None:
-                for taken in extents:
+                # Backwards: what was hottest stays hottest. And what nobody got to use is no high water.
+                for taken in reversed(extents):
                     self.free(taken)
+                self._high_water = high_water
                 return None
             extents.append(extent)
         return extents

@@ -19,8 +19,6 @@ def start_logging(service: str, json: bool) -> None:
     """Send all log lines of this process to standard error, each with the name of its service."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_json_form(service) if json else _TextForm(service, stamped=not _is_journal()))
-    # A log that nobody can read any more must not become a second fault.
-    logging.raiseExceptions = False
     root = logging.getLogger()
     for present in root.handlers[:]:
         root.removeHandler(present)

@@ -8,7 +8,7 @@ Evolution: a field is only ever added at the end and with a default; a type is n
 `VERSION` goes up with any other change. Both ends are always of one installation: a difference is a fault, not a case.
 """
 
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -106,11 +106,15 @@ class Fault(Message, frozen=True):
     message: str
 
 
+Microseconds = Annotated[int, msgspec.Meta(ge=0, le=1 << 48)]
+"""Bounded, so that a sum of them can always be written."""
+
+
 class Answer(Message, frozen=True):
     """What became of one task."""
 
     lease: int
-    step_us: list[int]
+    step_us: list[Microseconds]
     """Time taken by each step that was finished, in the task's order."""
     encoded: list[Encoded]
     fault: Fault | None = None

@@ -23,7 +23,7 @@ def _leaves_nothing_behind() -> Iterator[None]:
     yield
 
     eventually(lambda: not _new_children(children_before), within_s=5.0, what="child processes are gone")
-    assert set(SHM.iterdir()) <= shm_before
+    eventually(lambda: set(SHM.iterdir()) <= shm_before, within_s=5.0, what="nothing is left in shared memory")
 
 
 def _new_children(before: set[int]) -> list[psutil.Process]:

@@ -1,7 +1,7 @@
 """Admission: what may come in. Pure.
 
-In this order, the cheap questions first: does the daemon take frames at all, is the producer within its rate, is the
-request known already, is there room, is it a picture we can process.
+In this order, the cheap questions first: does the daemon take frames at all, is the producer within its rate, is it
+too large, is the request known already, is there room, is it a picture we can process.
 """
 
 from dataclasses import dataclass
@@ -61,6 +61,7 @@ class Admission:
         self._window = window
         self._planner = planner
         self._rates = RateLimiter(settings.frames.rate_per_second)
+        self._frame_bytes_max = settings.frames.max_frame_bytes
         self._timeout_ms = settings.pipeline.queue_timeout_ms
         self._queue_limit = settings.pipeline.queue_limit
         self._queue_bytes_max = settings.pipeline.queue_max_bytes
@@ -75,14 +76,15 @@ class Admission:
 
         Changes nothing but the producer's rate. Raises `FrameError`.
         """
-        if self.is_draining:
-            raise Refused(ErrorCode.SHUTTING_DOWN, "the daemon is stopping and takes no new frames")
-        wait_us = self._rates.retry_after_us(sender.identity, now_us)
-        if wait_us:
-            raise Refused(ErrorCode.RATE_LIMITED, "more frames than frames.rate_per_second allows", -(-wait_us // 1000))
+        key = request_key(sender, request)
+        if self._window.in_flight(key) is None:
+            # A frame in flight has its own reply to come: one of these would be a second.
+            self._check_door(sender, now_us)
         if payload is None:
             raise FrameError(ErrorCode.BAD_REQUEST, "payload: the message has a header and no picture")
-        key = request_key(sender, request)
+        if len(payload) > self._frame_bytes_max:
+            message = f"payload: {len(payload)} bytes, at most {self._frame_bytes_max} are taken"
+            raise FrameError(ErrorCode.TOO_LARGE, message)
         fingerprint = hash((payload, request.input, request.preset, bytes(request.outputs)))
         try:
             known = self._window.find(key, fingerprint, now_us)
@@ -113,6 +115,13 @@ class Admission:
             deadline_us=now_us + 1000 * (request.deadline_ms or self._timeout_ms),
         )
         return Admitted(frame, room.victims)
+
+    def _check_door(self, sender: Sender, now_us: int) -> None:
+        if self.is_draining:
+            raise Refused(ErrorCode.SHUTTING_DOWN, "the daemon is stopping and takes no new frames")
+        wait_us = self._rates.retry_after_us(sender.identity, now_us)
+        if wait_us:
+            raise Refused(ErrorCode.RATE_LIMITED, "more frames than frames.rate_per_second allows", -(-wait_us // 1000))
 
     def _busy(self, interval_us: int) -> Refused:
         """Refuse for want of room, with the time in which about half of the queue will be done."""

@@ -39,8 +39,8 @@ class Deadlines:
         frames: list[Frame] = []
         while self._heap and self._heap[0][0] <= now_us:
             frame = heapq.heappop(self._heap)[2]
+            # Either it was counted by `finished`, or it will be, now that it is given out.
+            self._stale -= 1
             if frame.state in _OPEN:
                 frames.append(frame)
-            else:
-                self._stale = max(0, self._stale - 1)
         return frames

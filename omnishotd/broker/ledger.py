@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from ipc.errors import ErrorCode
 from ipc.extents import ExtentAllocator
-from ipc.messages import Answer, Decode, Encode, Extent, Fault, Step, Transform
+from ipc.messages import Answer, Decode, Encode, Encoded, Extent, Fault, Step, Transform
+from ipc.pixels import Layout
 from ipc.settings import PoolSettings
 from ipc.stage import Stage
 from omnishotd.broker.crew import Crew, Job, Worker
@@ -21,6 +22,9 @@ from omnishotd.broker.frame import Frame, FrameEvent, FrameState, InvariantError
 
 DEATHS_MAX: Final = 2
 """Workers that may die with a frame in their hands before it is given up."""
+
+
+_LAYOUTS: Final = frozenset({None, *Layout})
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,24 +144,25 @@ class Ledger:
         """
         outcomes: list[Outcome] = []
         retried: list[Frame] = []
-        begun = list(worker.batches[0].jobs) if worker.batches else []
         held = [job for batch in worker.batches for job in batch.jobs]
+        # Once a frame, however many of its jobs the worker had: it is one death.
+        for frame in dict.fromkeys(job.frame for job in (worker.batches[0].jobs if worker.batches else ())):
+            frame.deaths += 1
+            frame.suspect = True
         for job in reversed(held):
             self._end_lease(job)
             frame = job.frame
             if frame.state is FrameState.ABANDONED:
                 self._close_if_home(frame)
                 continue
-            if job in begun:
-                frame.deaths += 1
-                frame.suspect = True
             if frame.deaths >= DEATHS_MAX:
                 fault = Fault(ErrorCode.POISON, f"{frame.deaths} workers died with this frame in their hands")
                 outcomes.append(self.give_up(frame, fault))
                 continue
             self._restore(job)
             self._crew.add(job, first=True)
-            retried.append(frame)
+            if frame not in retried:
+                retried.append(frame)
         return Bereavement(outcomes, retried)
 
     def _end_lease(self, job: Job) -> None:
@@ -183,7 +188,7 @@ class Ledger:
             else:
                 frame.times.encode += step_us
         for encoded, part in zip(answer.encoded, parts, strict=True):
-            if encoded.output not in job.outputs or frame.encoded[encoded.output] is not None:
+            if not _is_due(encoded, job):
                 return self.give_up(frame, Fault(ErrorCode.INTERNAL, "a worker's answer does not match its task"))
             frame.encoded[encoded.output] = encoded
             frame.parts[encoded.output] = part
@@ -273,6 +278,15 @@ class Ledger:
             job.stages.append(Stage.ENCODE)
             if index not in job.outputs:
                 job.outputs.append(index)
+
+
+def _is_due(encoded: Encoded, job: Job) -> bool:
+    """Tell whether a picture is one that the job was to make, as planned: workers decode hostile bytes."""
+    frame = job.frame
+    if encoded.output not in job.outputs or frame.encoded[encoded.output] is not None:
+        return False
+    result = frame.plan.outputs[encoded.output].result
+    return (encoded.width, encoded.height) == (result.width, result.height) and encoded.layout in _LAYOUTS
 
 
 def _first_stage(frame: Frame, index: int) -> Stage:

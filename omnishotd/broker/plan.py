@@ -60,7 +60,6 @@ class Planner:
 
     def __init__(self, frames: FramesSettings, presets: dict[str, bytes], allocator: ExtentAllocator) -> None:
         self._limits = Limits(max_side=frames.max_side, max_pixels=frames.max_pixels)
-        self._frame_bytes_max = frames.max_frame_bytes
         self._presets = presets
         self._allocator = allocator
         self._outputs: Recent[bytes, tuple[Output, ...]] = Recent(256)
@@ -68,9 +67,6 @@ class Planner:
 
     def plan(self, request: Request, payload: bytes) -> Plan:
         """Decide what a request comes to. Raises `FrameError`."""
-        if len(payload) > self._frame_bytes_max:
-            message = f"payload: {len(payload)} bytes, at most {self._frame_bytes_max} are taken"
-            raise FrameError(ErrorCode.TOO_LARGE, message)
         key = self._outputs_key(request)
         outputs = self._outputs.get(key)
         if outputs is None:

@@ -74,10 +74,11 @@ class BrokerProcess:
         while not self._is_stopped:
             ready = dict(self._poller.poll(self._wait_ms()))
             now_us = time.monotonic_ns() // 1000
-            if self._work in ready:
-                self._take_reports(now_us)
+            # ORDER: a worker that says hello must be expected by then, see `_take_orders`.
             if self._channel.fileno() in ready:
                 self._take_orders(now_us)
+            if self._work in ready:
+                self._take_reports(now_us)
             if self._door in ready:
                 self._take_requests(now_us)
             for worker in self.flow.pass_time(now_us):
@@ -140,7 +141,7 @@ class BrokerProcess:
             identity = parts[0].bytes
             try:
                 self._take_report(identity, parts[1:], now_us)
-            except (msgspec.MsgspecError, IndexError) as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError, IndexError) as error:
                 self._distrust(identity, str(error))
 
     def _take_report(self, identity: bytes, parts: list[Any], now_us: int) -> None:
@@ -170,10 +171,14 @@ class BrokerProcess:
     # ---- supervisor
 
     def _take_orders(self, now_us: int) -> None:
+        messages = []
         while (message := self._channel.receive()) is not None:
+            # ORDER: before any report is read. A hello that comes too early would be lost, and the worker with it.
             if isinstance(message, WorkerExpected):
                 self.flow.expect(message.incarnation, message.service, message.stages)
-            elif isinstance(message, WorkerGone):
+            messages.append(message)
+        for message in messages:
+            if isinstance(message, WorkerGone):
                 # What it finished before it died is in the socket already: take that first, or it is done twice.
                 self._take_reports(now_us)
                 self._forget(message.incarnation)

@@ -25,8 +25,9 @@ class RateLimiter:
             return 0
         arrival = max(self._arrivals.get(producer, 0.0), float(now_us))
         excess = arrival - now_us - self._tolerance_us
-        if excess > 0:
-            return max(1, int(excess))
+        # Sums of rounded intervals are off by less than that.
+        if excess >= 1:
+            return int(excess)
         self._arrivals[producer] = arrival + self._interval_us
         self._arrivals.move_to_end(producer)
         if len(self._arrivals) > PRODUCERS_MAX:

@@ -24,6 +24,8 @@ class ChildProcess:
     process: subprocess.Popen[bytes]
     pidfd: int
     channel: Channel[FromChild]
+    is_silent: bool = False
+    """Whether its end of the channel is closed: it is ending, and there is nothing more to hear."""
 
     @property
     def pid(self) -> int:
@@ -66,7 +68,15 @@ def spawn(module: str, start: Start, descriptors: Sequence[int]) -> ChildProcess
         except OSError:
             ours.close()
             raise
-    return ChildProcess(process, os.pidfd_open(process.pid), ours)
+    try:
+        pidfd = os.pidfd_open(process.pid)
+    except OSError:
+        # Nobody would ever watch it.
+        process.kill()
+        process.wait()
+        ours.close()
+        raise
+    return ChildProcess(process, pidfd, ours)
 
 
 def last_exit(status: int, reason: str) -> LastExit:
@@ -74,7 +84,10 @@ def last_exit(status: int, reason: str) -> LastExit:
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
     if status >= 0:
         return LastExit(status, None, (reason or f"exit status {status}")[:200], at)
-    name = signal.Signals(-status).name
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        name = f"signal {-status}"  # a real-time one, which has no name of its own
     if not reason:
         reason = f"{name}; perhaps out of memory" if name == "SIGKILL" else name
     return LastExit(None, name, reason[:200], at)

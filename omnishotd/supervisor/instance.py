@@ -59,6 +59,7 @@ class Instance:
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
+            self.close()
             raise StartupError(f"{path} cannot be written: {error.strerror}", EXIT_CANNOT_CREATE) from error
         self._locks.append(descriptor)
         try:

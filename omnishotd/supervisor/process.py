@@ -6,16 +6,14 @@ when their pidfd says so and they have been waited for.
 
 import logging
 import os
-import select
 import signal
 import socket
 import time
-from enum import Enum, auto
 from typing import Final
 
 import zmq
 
-from ipc.channel import ChannelClosed
+from ipc.channel import ChannelClosed, ChannelMisused
 from ipc.messages import Drain, Drained, FromChild, Kill, Ready, Stop, Unable, WorkerExpected, WorkerGone
 from ipc.settings import Settings
 from ipc.telemetry import ServiceFigures, SupervisorTelemetry, TelemetrySender
@@ -24,30 +22,22 @@ from omnishotd.supervisor.instance import Instance, StartupError
 from omnishotd.supervisor.lifecycle import STOPPABLE_STATES, ServiceEvent, ServiceState
 from omnishotd.supervisor.notify import Notifier
 from omnishotd.supervisor.nursery import Nursery
-from omnishotd.supervisor.restarts import RestartPolicy
+from omnishotd.supervisor.phase import STOPPING, Phase, PhaseEvent, advance_phase
+from omnishotd.supervisor.restarts import DELAY_S_MIN, RestartPolicy
 from omnishotd.supervisor.roster import BROKER, CONTROL, roster
 from omnishotd.supervisor.service import Service
 from omnishotd.supervisor.signals import SignalPipe
+from omnishotd.supervisor.watch import watch
 
 log = logging.getLogger(__name__)
 
 STOP_TIMEOUT_S: Final = 2.0
 """What a child gets to end in order, once it has nothing left to do."""
+AFTER_WORKERS_S: Final = 0.01
+"""Pause before asking again whether the last worker of a dead pipeline has ended."""
 DRAIN_MS_HURRIED: Final = 500
 """What is left for draining after a second signal."""
 EXIT_GAVE_UP: Final = 1
-
-
-class Phase(Enum):
-    """Where the daemon as a whole is."""
-
-    STARTING = auto()
-    SERVING = auto()
-    DRAINING = auto()
-    """Told to stop: accepted frames are finished, and whatever dies is still started again for them."""
-    STOPPING_WORKERS = auto()
-    STOPPING_REST = auto()
-    ENDED = auto()
 
 
 class Supervisor:
@@ -97,27 +87,14 @@ class Supervisor:
     # ---- one turn
 
     def _turn(self) -> None:
-        poller = select.poll()
-        poller.register(self._signals.fileno(), select.POLLIN)
-        by_channel: dict[int, Service] = {}
-        by_pidfd: dict[int, Service] = {}
-        for service in self._services:
-            if service.child is not None:
-                by_channel[service.child.channel.fileno()] = service
-                by_pidfd[service.child.pidfd] = service
-                flags = select.POLLIN | (select.POLLOUT if service.child.channel.wants_flush else 0)
-                poller.register(service.child.channel.fileno(), flags)
-                poller.register(service.child.pidfd, select.POLLIN)
-        ready = [descriptor for descriptor, _ in poller.poll(self._wait_ms())]
-        for number in self._signals.take():
+        happenings = watch(self._services, self._signals, self._wait_ms())
+        for number in happenings.signals:
             self._signalled(number)
         # What a child said before it ended comes first: it may say why.
-        for descriptor in ready:
-            if descriptor in by_channel:
-                self._listen_to(by_channel[descriptor])
-        for descriptor in ready:
-            if descriptor in by_pidfd:
-                self._exited(by_pidfd[descriptor])
+        for service in happenings.talking:
+            self._listen_to(service)
+        for service in happenings.ended:
+            self._exited(service)
         self._pass_time(time.monotonic())
         self._telemetry.offer(self._figures, time.monotonic())
 
@@ -133,14 +110,20 @@ class Supervisor:
             log.info("SIGHUP is ignored: the configuration is read at start")
             return
         log.info("%s: stopping", number.name)
-        if self._phase is Phase.SERVING or (self._phase is Phase.STARTING and self._broker.state is ServiceState.READY):
-            self._phase = Phase.DRAINING
-            self._notifier.stopping("finishing accepted frames")
-            self._tell(self._broker, Drain(self._settings.pipeline.drain_timeout_ms))
-        elif self._phase is Phase.DRAINING:
-            self._tell(self._broker, Drain(DRAIN_MS_HURRIED))
-        elif self._phase is Phase.STARTING:
-            self._stop_workers()
+        if self._phase is Phase.DRAINING:
+            self._drain(DRAIN_MS_HURRIED)
+        elif self._phase in {Phase.STARTING, Phase.SERVING}:
+            if self._broker.state is ServiceState.READY:
+                self._advance(PhaseEvent.DRAIN)
+                self._notifier.stopping("finishing accepted frames")
+                self._drain(self._settings.pipeline.drain_timeout_ms)
+            else:
+                self._stop_workers()
+
+    def _drain(self, within_ms: int) -> None:
+        """Have accepted frames finished. A broker that does not even give up in time is killed: the stop has an end."""
+        self._tell(self._broker, Drain(within_ms))
+        self._broker.kill_at_s = time.monotonic() + within_ms / 1000 + STOP_TIMEOUT_S
 
     # ---- what children say
 
@@ -154,10 +137,16 @@ class Supervisor:
                 self._take(service, message)
         except ChannelClosed:
             # Its end follows; until the pidfd says so, nothing is believed.
-            return
+            child.is_silent = True
+        except ChannelMisused as error:
+            log.error("%s said something that is no message: %s", service.name, error)  # noqa: TRY400 - its fault, not ours
+            self._kill(service, "broke the protocol")
 
     def _take(self, service: Service, message: FromChild) -> None:
-        if isinstance(message, Ready):
+        if service.is_worker and not isinstance(message, Ready):
+            # It decodes hostile bytes: it may speak for itself, not for the daemon.
+            self._kill(service, "broke the protocol")
+        elif isinstance(message, Ready):
             service.advance(ServiceEvent.READY)
             if service.state is ServiceState.READY:
                 service.kill_at_s = None
@@ -176,7 +165,7 @@ class Supervisor:
             return
         if any(service.state is not ServiceState.READY for service in self._services):
             return
-        self._phase = Phase.SERVING
+        self._advance(PhaseEvent.ALL_READY)
         took_s = time.monotonic() - self._started_at_s
         host, port = self._listener.getsockname()[:2]
         doors = ", ".join(self._settings.frames.endpoints)
@@ -199,6 +188,7 @@ class Supervisor:
         if service.child is None:
             return
         pid = service.child.pid
+        was_ordered = service.kill_reason != ""
         service.last_exit = service.child.reap(service.kill_reason)
         service.child = None
         service.kill_at_s = None
@@ -210,13 +200,15 @@ class Supervisor:
             self._stop_further()
             return
         log.warning("%s (pid %d) ended: %s", service.name, pid, service.last_exit.reason)
-        self._plan_restart(service)
+        self._plan_restart(service, was_ordered=was_ordered)
         if service is self._broker:
             self._bury_pipeline()
 
-    def _plan_restart(self, service: Service) -> None:
+    def _plan_restart(self, service: Service, *, was_ordered: bool = False) -> None:
+        """Say when it is started again. An end that we ordered, for a frame's fault, does not count as a death."""
         now_s = time.monotonic()
-        delay_s = self._policies[service.kind].died(now_s)
+        is_frames_fault = was_ordered and service.state is ServiceState.READY
+        delay_s = DELAY_S_MIN if is_frames_fault else self._policies[service.kind].died(now_s)
         if delay_s is not None:
             service.advance(ServiceEvent.EXIT)
             service.restart_at_s = now_s + delay_s
@@ -246,6 +238,8 @@ class Supervisor:
 
     def _spawn_pipeline(self) -> None:
         self._spawn(self._broker)
+        if not self._broker.is_live:
+            return
         for service in self._services:
             if service.is_worker:
                 self._spawn(service)
@@ -259,6 +253,8 @@ class Supervisor:
             self._nursery.spawn(service)
         except OSError as error:
             log.error("%s cannot be started: %s", service.name, error)  # noqa: TRY400 - no traceback for an operator
+            if service.is_worker:
+                self._tell(self._broker, WorkerGone(service.incarnation, "it was never started"))
             self._plan_restart(service)
 
     # ---- time
@@ -277,7 +273,8 @@ class Supervisor:
                 self._spawn(service)
             return
         if any(other.is_live for other in self._services if other.is_worker):
-            # The old arena is mapped as long as one of them lives; their ends wake us again.
+            # The old arena is mapped as long as one of them lives. They have been killed.
+            service.restart_at_s = time.monotonic() + AFTER_WORKERS_S
             return
         try:
             self._nursery.begin_epoch()
@@ -296,8 +293,8 @@ class Supervisor:
         self._stop_workers()
 
     def _stop_workers(self) -> None:
-        if self._phase not in {Phase.STOPPING_WORKERS, Phase.STOPPING_REST, Phase.ENDED}:
-            self._phase = Phase.STOPPING_WORKERS
+        if self._phase not in STOPPING:
+            self._advance(PhaseEvent.STOP)
             self._notifier.stopping("stopping")
             self._order_stop([service for service in self._services if service.is_worker])
         self._stop_further()
@@ -307,10 +304,10 @@ class Supervisor:
         if self._phase is Phase.STOPPING_WORKERS:
             if any(service.is_live for service in self._services if service.is_worker):
                 return
-            self._phase = Phase.STOPPING_REST
+            self._advance(PhaseEvent.WORKERS_ENDED)
             self._order_stop([service for service in self._services if not service.is_worker])
         if self._phase is Phase.STOPPING_REST and not any(service.is_live for service in self._services):
-            self._phase = Phase.ENDED
+            self._advance(PhaseEvent.ALL_ENDED)
 
     def _order_stop(self, services: list[Service]) -> None:
         for service in services:
@@ -333,6 +330,10 @@ class Supervisor:
         self._nursery.close()
 
     # ---- small things
+
+    def _advance(self, event: PhaseEvent) -> None:
+        """Change the daemon's phase. The only place that does."""
+        self._phase = advance_phase(self._phase, event)
 
     def _named(self, name: str) -> Service:
         return next(service for service in self._services if service.name == name)

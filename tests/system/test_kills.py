@@ -60,12 +60,10 @@ def test_kill_9_of_each_kind_of_worker_amid_500_frames_loses_none(daemon: Daemon
 @pytest.mark.timeout(60)
 def test_kill_9_of_the_supervisor_leaves_nothing_and_lets_the_next_start_at_once(runtime_directory: Path) -> None:
     for _ in range(3):
-        daemon = Daemon(runtime_directory)
-        assert daemon.is_ready, daemon.log
-        processes = [psutil.Process(pid) for pid in daemon.all_pids()]
-        assert len(processes) > 5
-
-        daemon.process.kill()
+        with Daemon(runtime_directory) as daemon:
+            processes = [psutil.Process(pid) for pid in daemon.all_pids()]
+            assert len(processes) > 5
+            daemon.process.kill()
 
         assert daemon.wait() == -signal.SIGKILL
         eventually(lambda: all_ended(processes), within_s=1.0, what="all of its processes have ended")  # noqa: B023

@@ -29,11 +29,13 @@ def answer(socket: zmq.Socket[bytes]) -> tuple[dict[str, Any], list[bytes]]:
 
 @pytest.mark.timeout(60)
 def test_sigterm_with_100_frames_waiting_answers_all_and_refuses_the_next(runtime_directory: Path) -> None:
-    daemon = Daemon(runtime_directory)
-    assert daemon.is_ready, daemon.log
-    processes = [psutil.Process(pid) for pid in daemon.all_pids()]
     statuses: dict[int, str] = {}
-    with zmq.Context() as context, connect(context, daemon.endpoint) as socket:
+    with (
+        Daemon(runtime_directory) as daemon,
+        zmq.Context() as context,
+        connect(context, daemon.endpoint) as socket,
+    ):
+        processes = [psutil.Process(pid) for pid in daemon.all_pids()]
         socket.rcvtimeo = 20_000
         for number in range(WAITING):
             ask(socket, number, numbered_jpeg(number, 1600, 1200))
@@ -60,13 +62,16 @@ def test_sigterm_with_100_frames_waiting_answers_all_and_refuses_the_next(runtim
 
 @pytest.mark.timeout(60)
 def test_frames_left_at_the_end_of_the_drain_time_are_answered_all_the_same(runtime_directory: Path) -> None:
-    daemon = Daemon(runtime_directory, "pipeline.drain_timeout_ms=300", "pipeline.stage_timeout_ms=4000")
-    assert daemon.is_ready, daemon.log
     codes: list[str] = []
-    with zmq.Context() as context, connect(context, daemon.endpoint) as socket:
+    with (
+        Daemon(runtime_directory, "pipeline.drain_timeout_ms=300") as daemon,
+        zmq.Context() as context,
+        connect(context, daemon.endpoint) as socket,
+    ):
         socket.rcvtimeo = 20_000
+        large = numbered_jpeg(1, 3200, 2400)
         for number in range(WAITING):
-            ask(socket, number, numbered_jpeg(number, 3200, 2400))
+            ask(socket, number, large)
         answer(socket)
         daemon.process.send_signal(signal.SIGTERM)
         for _ in range(WAITING - 1):

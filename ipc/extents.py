@@ -66,6 +66,9 @@ class ExtentAllocator:
 
     def allocate(self, size_bytes: int) -> Extent | None:
         """Take `size_bytes` (> 0), or return None when no free extent is large enough."""
+        return self._allocate(size_bytes, at_hot=True)
+
+    def _allocate(self, size_bytes: int, *, at_hot: bool) -> Extent | None:
         if size_bytes <= 0:
             raise ExtentError(f"an extent of {size_bytes} bytes makes no sense")
         need = aligned(size_bytes)
@@ -77,7 +80,7 @@ class ExtentAllocator:
                 best, freed_at = index, free.freed_at
         if best < 0:
             return None
-        start = self._carve(best, need)
+        start = self._carve(best, need, at_hot=at_hot)
         self._used[start] = need
         self._used_bytes += need
         self._high_water = max(self._high_water, self._used_bytes)
@@ -85,10 +88,15 @@ class ExtentAllocator:
 
     def allocate_all(self, sizes_bytes: list[int]) -> list[Extent] | None:
         """Take one extent of each size, or nothing at all: a frame never waits for memory while it holds some."""
+        # From an empty arena whatever `fits_ever` must fit: hot bytes in its middle may cut it into parts that are
+        # each too small, the second try does not.
+        return self._allocate_all(sizes_bytes, at_hot=True) or self._allocate_all(sizes_bytes, at_hot=False)
+
+    def _allocate_all(self, sizes_bytes: list[int], *, at_hot: bool) -> list[Extent] | None:
         extents: list[Extent] = []
         high_water = self._high_water
         for size_bytes in sizes_bytes:
-            extent = self.allocate(size_bytes)
+            extent = self._allocate(size_bytes, at_hot=at_hot)
             if extent is None:
                 # Backwards: what was hottest stays hottest. And what nobody got to use is no high water.
                 for taken in reversed(extents):
@@ -122,10 +130,10 @@ class ExtentAllocator:
         """Tell whether extents of these sizes could be had from an empty arena."""
         return sum(aligned(size_bytes) for size_bytes in sizes_bytes) <= self._total
 
-    def _carve(self, index: int, need: int) -> int:
+    def _carve(self, index: int, need: int, *, at_hot: bool) -> int:
         """Take `need` bytes out of one free extent, from its hot bytes on where they reach, and return their offset."""
         free = self._free[index]
-        start = free.hot if free.hot + need <= free.end else free.start
+        start = free.hot if at_hot and free.hot + need <= free.end else free.start
         left = _Free(free.start, start, free.start, free.freed_at)
         right = _Free(start + need, free.end, start + need, free.freed_at)
         self._free[index : index + 1] = [part for part in (left, right) if part.start < part.end]

@@ -60,7 +60,8 @@ def test_several_sizes_give_several_files_and_one_line_of_json_a_picture(endpoin
 def test_pictures_that_fail_are_listed_and_the_others_are_finished(endpoint: str, folder: Path) -> None:
     (folder / "in" / "broken.jpg").write_bytes(photograph("retina.jpg")[:2000])
     (folder / "in" / "text.jpg").write_bytes(b"no picture at all")
-    (folder / "in" / "large.jpg").write_bytes(photograph("retina.jpg") + bytes(1_000_000))
+    # Beyond four times the limit the daemon would drop the connection, with all that is on its way.
+    (folder / "in" / "large.jpg").write_bytes(photograph("retina.jpg") + bytes(5_000_000))
     (folder / "in" / "missing.jpg").symlink_to("nowhere")
     out = folder / "out"
 
@@ -70,6 +71,7 @@ def test_pictures_that_fail_are_listed_and_the_others_are_finished(endpoint: str
     told = {Path(line.split(": ")[1]).name: line.split(": ")[2] for line in ended.stderr.splitlines()}
 
     assert ended.exit_code == 1
+    assert "more than max_frame_bytes, 1000000" in ended.stderr
     assert told == {
         "broken.jpg": "BAD_IMAGE",
         "text.jpg": "UNSUPPORTED_FORMAT",

@@ -1,0 +1,80 @@
+# Everything a developer does. Nothing has to be installed by hand first: each target sets up .venv as it needs.
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed
+PACKAGES := omnishotd ipc stages control
+PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check --no-input
+
+# python3 where it is new enough, else the newest that is there. PYTHON=/path/to/python chooses another.
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for candidate in python3 python3.15 python3.14 python3.13 python3.12 python3.11; do \
+	$$candidate -c '$(NEW_ENOUGH)' 2>/dev/null && { command -v $$candidate; break; }; done)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo run test check fix bench requirements clean
+
+help: ## Show what there is to make
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: $(STAMP) ## Install into .venv all that is needed
+
+demo: $(STAMP) ## Process photographs with a daemon of its own; the results lie in demo-pictures
+	@$(BIN)/omnishotd demo --out demo-pictures
+
+run: $(STAMP) ## Run the daemon in the foreground
+	@exec $(BIN)/omnishotd serve
+
+test: $(STAMP) ## Run all tests
+	@$(BIN)/python -m pytest
+
+check: $(STAMP) ## Check style, types and the direction of imports
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest --quiet tests/test_layering.py
+
+fix: $(STAMP) ## Repair what can be repaired of style
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+bench: $(STAMP) ## Measure
+	@$(BIN)/python -m perf
+
+requirements: $(STAMP) ## Pin the newest versions that fit, with their hashes
+	@$(PIP) install uv
+	@cd requirements && for group in dev photographs; do \
+		extra=$$([ $$group = dev ] && echo ../pyproject.toml || echo --no-deps); \
+		../$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --fork-strategy fewest \
+			--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
+			$$extra $$group.in --output-file $$group.txt || exit 1; done
+
+clean: ## Remove all that was made here, .venv too
+	rm -rf $(VENV) build dist demo-pictures .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find $(PACKAGES) tests perf -name __pycache__ -prune -exec rm -rf {} +
+
+# Versions and hashes are pinned; our own package is built with the pinned hatchling, so that nothing else is fetched.
+# Of scikit-image only the photographs among its data are used: its dependencies are left out.
+$(STAMP): requirements/dev.txt requirements/photographs.txt pyproject.toml | $(BIN)/python
+	@echo "Installing into $(VENV)"
+	@$(PIP) install --require-hashes --requirement requirements/dev.txt
+	@$(PIP) install --require-hashes --no-deps --requirement requirements/photographs.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Debian's python3 comes without ensurepip, which the venv module needs: the package python3-venv brings it.
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or say make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) -c '$(NEW_ENOUGH)' || { echo "$(PYTHON) is older than Python 3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		install="apt-get install --yes python3-venv"; \
+		if ! command -v apt-get >/dev/null; then \
+			echo "$(PYTHON) has no ensurepip: install your system's package of Python's venv" >&2; exit 1; \
+		elif [ "$$(id -u)" = 0 ]; then \
+			echo "Installing python3-venv"; apt-get update --quiet=2 && DEBIAN_FRONTEND=noninteractive $$install --quiet=2; \
+		elif sudo --non-interactive true 2>/dev/null; then \
+			echo "Installing python3-venv"; sudo apt-get update --quiet=2 && sudo $$install --quiet=2; \
+		else \
+			echo "$(PYTHON) has no ensurepip; run: sudo $$install" >&2; exit 1; \
+		fi; }
+	@$(PYTHON) -m venv --clear $(VENV)

@@ -1,0 +1,159 @@
+"""`omnishotd process`: pictures from files, patterns and folders, through a daemon, into a folder."""
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from omnishotd.cli.program import Failure
+from omnishotd.cli.request import FITS, FORMATS, Request, requested
+
+if TYPE_CHECKING:
+    from omnishotd.cli.pictures import Picture
+    from omnishotd.cli.submission import Done, Failed
+
+_REACH_SECONDS_MAX: Final = 5.0
+
+
+@click.command(
+    short_help="Process pictures and write the results to a folder.",
+    epilog="""\b
+Examples:
+  omnishotd process photo.jpg --out small --preset thumbnail
+  omnishotd process ~/Pictures 'scans/**/*.jpg' --out web --resize 1600x1600 --fit inside --quality 85
+  omnishotd process ~/Pictures --out web --resize 300x300 --resize 1200x --json > web.jsonl
+""",
+)
+@click.argument("names", metavar="IN...", nargs=-1, required=True)
+@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Where to.")
+@click.option("--preset", metavar="NAME", help="What to make: a preset of the daemon's configuration.")
+@click.option(
+    "--resize",
+    "sizes",
+    multiple=True,
+    metavar="WxH",
+    help="Size in pixels; one side may be left out: 800x, x600. Repeated: one result each.",
+)
+@click.option("--fit", type=click.Choice(FITS), help="How WxH is met; default: cover.")
+@click.option("--quality", type=click.IntRange(1, 100), metavar="1-100", help="Of JPEG; default: 80.")
+@click.option("--format", "form", type=click.Choice(FORMATS), help="Format of the results; default: jpeg.")
+@click.option(
+    "--endpoint",
+    metavar="ADDRESS",
+    help="The daemon to use; default: $OMNISHOTD_ENDPOINT, else one that runs, else a private one.",
+)
+@click.option(
+    "--config",
+    "file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Start a private daemon that is configured so.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a picture.")
+def process(  # noqa: PLR0913, PLR0917 - click gives each option by its name
+    names: tuple[str, ...],
+    out: Path,
+    preset: str | None,
+    sizes: tuple[str, ...],
+    fit: str | None,
+    quality: int | None,
+    form: str | None,
+    endpoint: str | None,
+    file: Path | None,
+    as_json: bool,
+) -> int:
+    """Process pictures and write the results to a folder, under the names of the originals.
+
+    IN is a file, a pattern or a folder, which is searched for JPEG files to all depths. Originals are never written to;
+    a result of an earlier run is replaced. Pictures are turned upright as their EXIF orientation says.
+
+    Status 0: all done; 1: some failed, listed at the end; 2: wrong usage; 69: no daemon; 78: wrong configuration.
+    """
+    if endpoint is not None and file is not None:
+        raise click.UsageError("--endpoint names a daemon that runs; --config starts another: use one of them")
+    request = requested(preset, sizes, fit, quality, form)
+    pictures = _collected(names, out)
+    with _terminated_in_order(), _reached(endpoint, file) as reached:
+        return _run(reached, pictures, request, as_json)
+
+
+def _collected(names: Sequence[str], out: Path) -> "list[Picture]":
+    from omnishotd.cli.pictures import NoSuchPicture, collect
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        return collect(names, out)
+    except NoSuchPicture as error:
+        raise click.UsageError(str(error)) from error
+    except OSError as error:
+        raise click.UsageError(f"{error.filename}: {error.strerror}") from error
+
+
+@contextmanager
+def _reached(endpoint: str | None, file: Path | None) -> Iterator[str]:
+    """Yield the address of a daemon: the one named, the one that runs, or one started for this command."""
+    from omnishotd.cli.private import private_daemon, running_endpoint
+
+    known = endpoint or (None if file is not None else os.environ.get("OMNISHOTD_ENDPOINT") or running_endpoint())
+    if known is not None:
+        yield known
+        return
+    with private_daemon(() if file is None else ("--config", str(file))) as started:
+        yield started
+
+
+@contextmanager
+def _terminated_in_order() -> Iterator[None]:
+    """Have SIGTERM end this command as Ctrl-C does: what it started is stopped."""
+
+    def end(number: int, _frame: object) -> None:
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _run(endpoint: str, pictures: "Sequence[Picture]", request: Request, as_json: bool) -> int:
+    from omnishotd.cli.progress import progress
+    from omnishotd.cli.submission import Failed, Submission
+    from omnishotd.client import Client, OmnishotError
+
+    started = time.monotonic()
+    failures: list[Failed] = []
+    try:
+        with Client(endpoint=endpoint) as client:
+            limits = client.info(timeout_s=_REACH_SECONDS_MAX).limits
+            with progress(len(pictures)) as advance:
+                for outcome in Submission(client, pictures, request, limits["max_frame_bytes"]):
+                    advance()
+                    if isinstance(outcome, Failed):
+                        failures.append(outcome)
+                    if as_json:
+                        click.echo(json.dumps(_plain(outcome)))
+    except OmnishotError as error:
+        raise Failure(f"no daemon answers at {endpoint}: {error}", os.EX_UNAVAILABLE) from error
+    for failure in failures:
+        click.echo(f"omnishotd: {failure.source}: {failure.code}: {failure.message}", err=True)
+    if not as_json:
+        done = len(pictures) - len(failures)
+        click.echo(f"{done} of {len(pictures)} pictures done in {time.monotonic() - started:.1f} s")
+    return 1 if failures else 0
+
+
+def _plain(outcome: "Done | Failed") -> dict[str, Any]:
+    plain = asdict(outcome)
+    plain["source"] = str(outcome.source)
+    for output in plain.get("outputs", ()):
+        output["path"] = str(output["path"])
+    return plain

@@ -1,0 +1,80 @@
+"""The group that all commands belong to, and the one way in which any of them ends: a status, and lines on stderr."""
+
+import os
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from omnishotd import __version__
+
+EXIT_INTERRUPTED = 130
+"""As shells count a death by SIGINT: 128 and the signal's number."""
+
+
+class Failure(Exception):
+    """A command cannot do what was asked. Each line of the message is printed behind the program's name."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+
+
+class Program(click.Group):
+    """Commands return their exit status. No user's mistake ends in a traceback."""
+
+    def __init__(self, name: str, commands: list[click.Command], help: str) -> None:  # noqa: A002 - click's own word
+        super().__init__(
+            name,
+            commands={str(command.name): command for command in commands},
+            help=help,
+            context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+        )
+        self.params.append(_version_option())
+
+    def main(self, *args: Any, **extra: Any) -> NoReturn:
+        """Run, and end the process with the command's status."""
+        extra["standalone_mode"] = False
+        try:
+            status = super().main(*args, **extra)
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message(), err=True)
+            status = 2
+        except click.UsageError as error:
+            status = _say(_usage(error), _usage_status(error))
+        except click.ClickException as error:
+            status = _say(error.format_message(), error.exit_code)
+        except Failure as error:
+            status = _say(error.message, error.status)
+        except (click.Abort, KeyboardInterrupt):
+            status = _say("interrupted", EXIT_INTERRUPTED)
+        sys.exit(status if isinstance(status, int) else 0)
+
+
+def _say(message: str, status: int) -> int:
+    for line in message.splitlines():
+        click.echo(f"omnishotd: {line}", err=True)
+    return status
+
+
+def _usage(error: click.UsageError) -> str:
+    where = error.ctx.command_path if error.ctx is not None else "omnishotd"
+    return f"{error.format_message().rstrip('.')}; see {where} --help"
+
+
+def _usage_status(error: click.UsageError) -> int:
+    # Service managers know the daemon's statuses from sysexits.h; other commands keep the shell's 2.
+    is_daemon = error.ctx is not None and error.ctx.command.name == "serve"
+    return os.EX_USAGE if is_daemon else 2
+
+
+def _version_option() -> click.Option:
+    def show(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+        if wanted and not context.resilient_parsing:
+            click.echo(f"omnishotd {__version__}")
+            context.exit()
+
+    return click.Option(
+        ["--version"], is_flag=True, is_eager=True, expose_value=False, callback=show, help="Show the version and exit."
+    )

@@ -1,0 +1,97 @@
+"""`omnishotd serve`: check the configuration, then become the supervisor."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from omnishotd.cli.configured import config_option, read_configuration, set_option
+from omnishotd.cli.program import Failure
+
+
+@click.command(
+    short_help="Run the daemon.",
+    epilog="""\b
+Examples:
+  omnishotd serve
+  omnishotd serve --config omnishotd.toml --port 8080
+  omnishotd serve --endpoint ipc:///run/user/1000/frames.sock --set memory.arena_mb=512
+""",
+)
+@config_option("Configuration; default: /etc/omnishotd/omnishotd.toml, where it exists.")
+@set_option
+@click.option("--endpoint", "endpoints", multiple=True, metavar="ADDRESS", help="Take frames here. May be repeated.")
+@click.option("--host", metavar="ADDRESS", help="Address of the control plane.")
+@click.option("--port", type=int, metavar="PORT", help="Port of the control plane; 0: any that is free.")
+@click.option(
+    "--log-format",
+    type=click.Choice(["auto", "text", "json"]),
+    default="auto",
+    show_default=True,
+    help="Form of log lines on stderr; auto: text on a terminal, else JSON.",
+)
+@click.option("--ready-fd", type=int, hidden=True, help="Write R here when ready.")
+@click.option("--stop-with-parent", is_flag=True, hidden=True, help="Stop when the process that started this one ends.")
+def serve(
+    file: Path | None,
+    assignments: tuple[str, ...],
+    endpoints: tuple[str, ...],
+    host: str | None,
+    port: int | None,
+    log_format: str,
+    ready_fd: int | None,
+    stop_with_parent: bool,
+) -> NoReturn:
+    """Run the daemon until SIGTERM or SIGINT.
+
+    Its log goes to stderr. SIGTERM lets accepted frames finish; a second one does not. Configuration errors are all
+    told at once and end the program with status 78.
+    """
+    if stop_with_parent:
+        _stop_with_parent()
+    resolution = read_configuration(file, [*assignments, *_direct(endpoints, host, port)])
+    arguments = ["--settings-fd", str(_written(resolution.settings())), "--log-format", log_format]
+    if ready_fd is not None:
+        arguments += ["--ready-fd", str(ready_fd)]
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # The supervisor takes this process's place, so that what was needed to read the configuration is gone from memory.
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "omnishotd.supervisor", *arguments])  # noqa: S606 - no shell is wanted
+
+
+def _direct(endpoints: tuple[str, ...], host: str | None, port: int | None) -> Iterator[str]:
+    # JSON's strings, lists and numbers are TOML's as well.
+    if endpoints:
+        yield f"frames.endpoints={json.dumps(endpoints)}"
+    if host is not None:
+        yield f"control.host={json.dumps(host)}"
+    if port is not None:
+        yield f"control.port={port}"
+
+
+def _written(settings: object) -> int:
+    """Write settings into memory that the next program in this process inherits as a file."""
+    import msgspec
+
+    memory = os.memfd_create("omnishotd-settings", 0)
+    with open(memory, "wb", closefd=False) as stream:
+        stream.write(msgspec.msgpack.encode(settings))
+    os.lseek(memory, 0, os.SEEK_SET)
+    return memory
+
+
+def _stop_with_parent() -> None:
+    """Have the kernel send SIGTERM when the parent ends, however it ends; it is kept across exec (prctl(2))."""
+    import ctypes
+    import signal
+
+    parent = os.getppid()
+    set_parent_death_signal = 1
+    if ctypes.CDLL(None, use_errno=True).prctl(set_parent_death_signal, signal.SIGTERM) != 0:
+        raise Failure(f"prctl: {os.strerror(ctypes.get_errno())}", os.EX_OSERR)
+    if os.getppid() != parent or parent == 1:
+        raise Failure("the process that asked for this daemon is gone", os.EX_TEMPFAIL)

@@ -1,0 +1,128 @@
+"""What a schema cannot say: rules that join several keys, the environment, or the producers' protocol."""
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from ipc.errors import FrameError
+from omnishotd.config.problems import Problem, shown
+from omnishotd.config.schema import Configuration
+from stages.limits import Limits
+from stages.outputs import parse_outputs
+
+SOCKET_PATH_BYTES_MAX: Final = 107
+"""sockaddr_un holds 108 bytes, the last of them zero (unix(7))."""
+
+_STAGES: Final = ("decode", "transform", "encode")
+_PRESET_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_RUNTIME: Final = "$RUNTIME_DIRECTORY"
+
+
+def expanded(endpoint: str, runtime: Path) -> str:
+    """Put the runtime directory in its place in an address."""
+    return endpoint.replace(_RUNTIME, str(runtime))
+
+
+def problems(configuration: Configuration, runtime: Path) -> Iterator[Problem]:
+    """Yield all that is wrong with values which are each well formed."""
+    yield from _endpoints(configuration, runtime)
+    yield from _pools(configuration)
+    yield from _sizes(configuration)
+    yield from _host(configuration)
+    yield from _presets(configuration)
+
+
+def _endpoints(configuration: Configuration, runtime: Path) -> Iterator[Problem]:
+    seen = set()
+    for index, endpoint in enumerate(configuration.frames.endpoints):
+        key = f"frames.endpoints[{index}]"
+        address = expanded(endpoint, runtime)
+        what = _address_fault(address)
+        if what is not None:
+            yield Problem(key, what)
+        elif address in seen:
+            yield Problem(key, f"{shown(endpoint)} is there twice")
+        seen.add(address)
+
+
+def _address_fault(address: str) -> str | None:
+    scheme, _, rest = address.partition("://")
+    if scheme == "ipc":
+        if not rest.startswith("/") or rest.endswith("/"):
+            return f"{shown(address)} must name a socket by its absolute path"
+        length = len(rest.encode())
+        if length > SOCKET_PATH_BYTES_MAX:
+            return f"path of the socket has {length} bytes, must have at most {SOCKET_PATH_BYTES_MAX}"
+        return None
+    if scheme == "tcp":
+        host, _, port = rest.rpartition(":")
+        if not port.isdecimal() or not 1 <= int(port) <= 65_535:
+            return f"{shown(address)} must end in a port, 1 to 65535"
+        if not _is_loopback(host):
+            return f"{shown(address)} must have a loopback address as 127.0.0.1, producers are not authenticated"
+        return None
+    return f"{shown(address)} must begin with ipc:// or tcp://"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        address = ipaddress.IPv4Address(host)
+    except ValueError:
+        return False
+    return address.is_loopback
+
+
+def _pools(configuration: Configuration) -> Iterator[Problem]:
+    owner: dict[str, int] = {}
+    for index, pool in enumerate(configuration.pipeline.pools):
+        key = f"pipeline.pools[{index}].stages"
+        if "".join(pool.stages) not in "".join(_STAGES) or len(set(pool.stages)) < len(pool.stages):
+            yield Problem(key, f"{', '.join(pool.stages)} must be neighbours in the order {', '.join(_STAGES)}")
+        for stage in dict.fromkeys(pool.stages):
+            if stage in owner:
+                yield Problem(key, f"{stage} is in pools[{owner[stage]}] already, each stage belongs to one pool")
+            owner.setdefault(stage, index)
+    missing = [stage for stage in _STAGES if stage not in owner]
+    if missing:
+        yield Problem("pipeline.pools", f"no pool runs {' or '.join(missing)}")
+
+
+def _sizes(configuration: Configuration) -> Iterator[Problem]:
+    frames, pipeline, memory = configuration.frames, configuration.pipeline, configuration.memory
+    # A frame in work holds its own bytes and, at the least, the pixels they become: RGB, 3 bytes each.
+    needed = frames.max_frame_bytes + 3 * frames.max_pixels
+    if memory.arena_mb << 20 < needed:
+        yield Problem(
+            "memory.arena_mb",
+            f"is {memory.arena_mb}, must be at least {-(-needed >> 20)} to hold one frame of frames.max_pixels",
+        )
+    if pipeline.queue_max_bytes < frames.max_frame_bytes:
+        yield Problem(
+            "pipeline.queue_max_bytes",
+            f"is {pipeline.queue_max_bytes}, must be at least frames.max_frame_bytes, {frames.max_frame_bytes}",
+        )
+
+
+def _host(configuration: Configuration) -> Iterator[Problem]:
+    host = configuration.control.host
+    if host not in {"localhost", "::1"} and not _is_loopback(host):
+        yield Problem("control.host", f"{shown(host)} is no loopback address, the control plane has no authentication")
+
+
+def _presets(configuration: Configuration) -> Iterator[Problem]:
+    limits = Limits(max_side=configuration.frames.max_side, max_pixels=configuration.frames.max_pixels)
+    for name, preset in configuration.presets.items():
+        if not _PRESET_NAME.fullmatch(name):
+            yield Problem("presets", f"{shown(name)} must be 1 to 64 letters, digits, dots, hyphens or underscores")
+            continue
+        try:
+            parse_outputs(msgspec.msgpack.encode(preset.outputs), limits)
+        except FrameError as error:
+            where, _, what = error.message.partition(": ")
+            yield Problem(f"presets.{name}.{where}", what)
+        except OverflowError:
+            yield Problem(f"presets.{name}.outputs", "holds a number of more than 64 bits")

@@ -1,0 +1,166 @@
+"""Every key of the configuration: meaning, type, bounds and default. The same keys as `ipc.settings`."""
+
+import os
+import re
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from omnishotd.config.problems import shown
+
+DEFAULT_ENDPOINT: Final = "ipc://$RUNTIME_DIRECTORY/frames.sock"
+JPEG_SIDE_MAX: Final = 65_500
+"""More than libjpeg accepts in one direction."""
+
+DEFAULT_PRESETS: Final[dict[str, Any]] = {
+    "thumbnail": {
+        "outputs": [
+            {
+                "operations": [{"op": "auto_orient"}, {"op": "resize", "width": 300, "height": 300}],
+                "format": "jpeg",
+                "quality": 80,
+            }
+        ]
+    }
+}
+
+Stage = Literal["decode", "transform", "encode"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def _octal(value: object) -> str:
+    # TOML reads 0660 without quotes as a fault, and 660 as a number that is another mode: only text is clear.
+    if isinstance(value, str) and re.fullmatch(r"0?[0-7]{3}", value) and int(value, 8) & 0o600 == 0o600:
+        return value
+    raise ValueError(f'is {shown(value)}, must be text, an octal mode that lets its owner read and write, as "0660"')
+
+
+class Frames(_Section):
+    """The producers' door."""
+
+    endpoints: Annotated[list[str], Field(min_length=1, max_length=8)] = Field(
+        default=[DEFAULT_ENDPOINT],
+        description="ZeroMQ addresses where frames are taken: ipc://, or tcp:// on a loopback address",
+    )
+    socket_mode: Annotated[str, BeforeValidator(_octal)] = Field(
+        default="0660", description="File mode of ipc:// sockets, octal, in quotes: who may send frames"
+    )
+    max_frame_bytes: int = Field(
+        default=16 * 1024 * 1024, ge=1024, le=1 << 30, description="Largest frame, as it arrives, in bytes"
+    )
+    max_pixels: int = Field(default=50_000_000, ge=1, le=1_000_000_000, description="Most pixels of one picture")
+    max_side: int = Field(default=16_383, ge=1, le=JPEG_SIDE_MAX, description="Longest side of a picture, in pixels")
+    rate_per_second: float = Field(
+        default=0.0,
+        ge=0,
+        le=100_000,
+        allow_inf_nan=False,
+        description="Frames a second that one producer may send; 0: no limit",
+    )
+
+
+class Pool(_Section):
+    """A set of equal workers and the neighbouring stages that each of them runs."""
+
+    stages: Annotated[list[Stage], Field(min_length=1, max_length=3)]
+    workers: int = Field(ge=1, le=256)
+
+
+def cores() -> int:
+    """Count the cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def default_pools(core_count: int) -> list[Pool]:
+    """Choose workers for a number of cores.
+
+    Decoding and encoding take turns as the dearest stage, so each gets a worker a core; shrinking costs a fraction.
+    """
+    return [
+        Pool(stages=["decode"], workers=min(core_count, 32)),
+        Pool(stages=["transform"], workers=min((core_count + 1) // 2, 16)),
+        Pool(stages=["encode"], workers=min(core_count, 32)),
+    ]
+
+
+class Pipeline(_Section):
+    """Bounds of the work in hand."""
+
+    max_concurrent_jobs: int = Field(
+        default_factory=lambda: max(8, 4 * min(cores(), 32)),
+        ge=1,
+        le=1024,
+        description="Frames in work at a time; default: 4 a core, at least 8",
+    )
+    queue_limit: int = Field(default=256, ge=1, le=100_000, description="Frames that wait at most; more get BUSY")
+    queue_max_bytes: int = Field(
+        default=128 * 1024 * 1024, ge=1024, le=1 << 36, description="Bytes of waiting frames at most; more get BUSY"
+    )
+    queue_timeout_ms: int = Field(
+        default=30_000, ge=1, le=600_000, description="How long a frame without a deadline of its own may take"
+    )
+    stage_timeout_ms: int = Field(
+        default=5_000, ge=10, le=600_000, description="How long a stage may work on one frame before it is killed"
+    )
+    drain_timeout_ms: int = Field(
+        default=15_000, ge=0, le=600_000, description="How long a stop waits for accepted frames to be answered"
+    )
+    pools: Annotated[list[Pool], Field(min_length=1, max_length=3)] = Field(
+        default_factory=lambda: default_pools(cores()),
+        description="Worker processes: which neighbouring stages each pool runs, and how many workers it has; "
+        "default: from the number of cores",
+    )
+
+
+class Supervisor(_Section):
+    """When to stop starting a service again."""
+
+    restarts_max: int = Field(
+        default=10, ge=0, le=1000, description="Restarts of one pool within the window; after that the pool has failed"
+    )
+    restart_window_s: float = Field(
+        default=30.0, ge=1, le=3600, allow_inf_nan=False, description="Length of that window, in seconds"
+    )
+
+
+class Memory(_Section):
+    """Memory that is set apart."""
+
+    arena_mb: int = Field(
+        default=256, ge=16, le=65_536, description="Shared memory for pixels in work, in MiB, reserved at start"
+    )
+
+
+class Control(_Section):
+    """The operators' door."""
+
+    host: str = Field(default="127.0.0.1", description="Address of the HTTP server; a loopback address")
+    port: int = Field(default=3000, ge=0, le=65_535, description="Port of the HTTP server; 0: any that is free")
+
+
+class Preset(_Section):
+    """What to make of a frame, under a name."""
+
+    outputs: list[Any] = Field(description="As in a request")
+
+
+def _default_presets() -> dict[str, Preset]:
+    return {name: Preset(**preset) for name, preset in DEFAULT_PRESETS.items()}
+
+
+class Configuration(_Section):
+    """All of it."""
+
+    frames: Frames = Field(default_factory=Frames)
+    pipeline: Pipeline = Field(default_factory=Pipeline)
+    supervisor: Supervisor = Field(default_factory=Supervisor)
+    memory: Memory = Field(default_factory=Memory)
+    control: Control = Field(default_factory=Control)
+    presets: dict[str, Preset] = Field(
+        default_factory=_default_presets,
+        description="Named lists of outputs, as a request would carry them; default: `thumbnail`, "
+        "turned upright and cut to 300x300, JPEG of quality 80",
+    )

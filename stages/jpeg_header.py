@@ -79,9 +79,8 @@ def read_header(data: bytes | memoryview) -> JpegHeader:
             )
         elif marker == _SOS:
             return _complete(data, at, end, frame, orientation)
-        elif marker == _APP1:
-            if orientation is None and bytes(data[at + 2 : at + 8]) == _EXIF:
-                orientation = exif.orientation(memoryview(data)[at + 8 : end])
+        elif marker == _APP1 and orientation is None and bytes(data[at + 2 : at + 8]) == _EXIF:
+            orientation = exif.orientation(memoryview(data)[at + 8 : end])
         at = end
     raise _bad(f"has more than {_MARKERS_MAX} markers in its header")
 

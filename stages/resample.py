@@ -31,9 +31,9 @@ _FILTERS: Final = {
     "cubic": ("catmull_rom", 2),
     "mitchell": ("mitchell", 2),
     "linear": ("bilinear", 1),
-    "area": ("bilinear", 1),  # only to enlarge: there an area has nothing to average
+    "area": ("box", 1),
 }
-"""By kernel: the library's name and the reach of the kernel in pixels of the coarser grid."""
+"""By kernel: the library's name, and the reach of the kernel in pixels of the coarser grid."""
 
 
 def resample(
@@ -55,14 +55,19 @@ def resample(
         return _cut(pixels, int(box.left), int(box.top), width, height)
     if kernel == "nearest":
         return _nearest(pixels, box, width, height, target)
-    if kernel == "area" and shrink >= 1:
+    if kernel == "area" and shrink >= 1 and _is_opaque(pixels):
         return _area(pixels, box, width, height, target)
-    if _may_halve(reduced, shrink) and _is_opaque(pixels):
+    if kernel == "area":
+        kernel = "area" if shrink >= 1 else "linear"  # to enlarge, there is nothing to average
+    elif _may_halve(reduced, shrink) and _is_opaque(pixels):
         while _may_halve(reduced, shrink):
             pixels = _halve(pixels)
             box = Box(box.left / 2, box.top / 2, box.width / 2, box.height / 2)
             reduced *= 2
             shrink /= 2
+    if width < box.width and height > box.height:
+        # The library changes the height first: here that would take more memory than source and result do.
+        pixels, box = _convolve_across(pixels, box, width, kernel)
     return _convolve_strips(pixels, box, width, height, kernel)
 
 
@@ -87,30 +92,31 @@ def _nearest(pixels: Pixels, box: Box, width: int, height: int, target: Pixels |
     """The source pixel under the middle of each result pixel, as in Pillow's NEAREST."""
     import numpy as np
 
-    rows = np.floor(box.top + (np.arange(height) + 0.5) * (box.height / height)).astype(np.intp)
-    columns = np.floor(box.left + (np.arange(width) + 0.5) * (box.width / width)).astype(np.intp)
+    # One division at the end: where a middle falls on an edge between pixels, the result is exact.
+    rows = np.floor(box.top + (2 * np.arange(height) + 1) * box.height / (2 * height)).astype(np.intp)
+    columns = np.floor(box.left + (2 * np.arange(width) + 1) * box.width / (2 * width)).astype(np.intp)
     np.clip(rows, 0, pixels.shape[0] - 1, out=rows)
     np.clip(columns, 0, pixels.shape[1] - 1, out=columns)
-    result: Pixels = pixels.take(rows, axis=0).take(columns, axis=1, out=target, mode="clip")
+    if height * pixels.shape[1] > width * pixels.shape[0]:  # the order that takes less memory
+        result: Pixels = pixels.take(columns, axis=1).take(rows, axis=0, out=target, mode="clip")
+    else:
+        result = pixels.take(rows, axis=0).take(columns, axis=1, out=target, mode="clip")
     return result
 
 
 def _area(pixels: Pixels, box: Box, width: int, height: int, target: Pixels | None) -> Pixels:
-    """Mean over the area of each result pixel. OpenCV takes no fractional box: its edges are rounded to pixels."""
+    """Mean over the area of each result pixel. OpenCV takes no fractional box: its edges are rounded to pixels.
+
+    It knows nothing of alpha either; where that matters, the convolution's box kernel takes its place.
+    """
     import cv2
     import numpy as np
 
     left, top = round(box.left), round(box.top)
     right, bottom = max(round(box.left + box.width), left + width), max(round(box.top + box.height), top + height)
     source = pixels[top:bottom, left:right]
-    if _is_opaque(pixels):
-        result = np.empty((height, width, pixels.shape[2]), np.uint8) if target is None else target
-        return written_into(cv2.resize(source, (width, height), dst=result, interpolation=cv2.INTER_AREA), result)
-    weighted = source.astype(np.float32)
-    weighted[..., :3] *= weighted[..., 3:] / 255
-    mean = np.asarray(cv2.resize(weighted, (width, height), interpolation=cv2.INTER_AREA), np.float32)
-    mean[..., :3] *= 255 / np.maximum(mean[..., 3:], 1 / 255)
-    return np.clip(np.rint(mean), 0, 255).astype(np.uint8)
+    result = np.empty((height, width, pixels.shape[2]), np.uint8) if target is None else target
+    return written_into(cv2.resize(source, (width, height), dst=result, interpolation=cv2.INTER_AREA), result)
 
 
 def _halve(pixels: Pixels) -> Pixels:
@@ -128,6 +134,14 @@ def _halve(pixels: Pixels) -> Pixels:
     if height % 2:
         half[-1] = pixels[-1, ::2]
     return half
+
+
+def _convolve_across(pixels: Pixels, box: Box, width: int, kernel: Kernel) -> tuple[Pixels, Box]:
+    """All rows that the box needs, at the result's width already."""
+    top, bottom = _hull(box.top, box.height, math.ceil(box.height), _FILTERS[kernel][1], pixels.shape[0])
+    rows = Box(box.left, 0.0, box.width, float(bottom - top))
+    narrow = _convolve_strips(pixels[top:bottom], rows, width, bottom - top, kernel)
+    return narrow, Box(0.0, box.top - top, float(width), box.height)
 
 
 def _convolve_strips(pixels: Pixels, box: Box, width: int, height: int, kernel: Kernel) -> Pixels:

@@ -100,7 +100,16 @@ class Planner:
         return Picture(format="raw", geometry=geometry, orientation=1, progressive=False)
 
     def _make(self, picture: Picture, outputs: tuple[Output, ...], *, is_raw: bool) -> Plan:
-        chains = [compose(output.operations, picture.geometry, picture.orientation, self._limits) for output in outputs]
+        chains = [
+            compose(
+                output.operations,
+                picture.geometry,
+                picture.orientation,
+                self._limits,
+                path=f"outputs[{index}].operations",
+            )
+            for index, output in enumerate(outputs)
+        ]
         denominator = 1 if is_raw else min(map(scale_allowed, chains))
         return Plan(
             format_in=picture.format,

@@ -1,9 +1,11 @@
+"""The decode stage against Pillow, and against everything that is no good JPEG."""
+
 import io
 from pathlib import Path
 
 import numpy as np
 import pytest
-import simplejpeg
+import simplejpeg  # type: ignore[import-untyped]  # it has annotations, but no py.typed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -14,15 +16,15 @@ from ipc.pixels import Geometry, Layout
 from stages.chain import scaled
 from stages.decode import decode, warm
 from tests.photographs import JPEGS, decoded, jpeg, photograph, photograph_image, photograph_jpeg, rmse
-from tests.stages.arenas import Arena, decoded_by_us
+from tests.stages.arenas import Arena, Pixels, decoded_by_us
 from tests.stages.jpegs import camera_jpeg, with_segment
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 
 FULL_SIZE_RMSE = 0.5
 """simplejpeg and Pillow are both libjpeg-turbo: only releases of its upsampling may differ."""
-CMYK_RMSE = 1.0
-"""Ink to light is c * k / 255 in both, on 8 bits, rounded differently: at most one step a pixel."""
+CMYK_STEPS = 2
+"""Ink to light is c * k / 255 in both; simplejpeg rounds up where Pillow rounds, and so is lighter by 2 at the most."""
 
 
 def decode_error(data: bytes, geometry: Geometry) -> FrameError:
@@ -31,6 +33,10 @@ def decode_error(data: bytes, geometry: Geometry) -> FrameError:
     with pytest.raises(FrameError) as caught:
         decode(Decode(arena.extents[0], arena.extents[1], "jpeg", geometry), arena.view)
     return caught.value
+
+
+def steps_apart(one: Pixels, other: Pixels) -> int:
+    return int(np.abs(one.astype(int) - other).max())
 
 
 @pytest.mark.parametrize("name", JPEGS)
@@ -73,7 +79,7 @@ def test_decode_four_inks_agree_with_pillow(adobe: str) -> None:
         data = data[:at] + data[at + 16 :]
     reference = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
 
-    assert rmse(decoded_by_us(data), reference) <= CMYK_RMSE
+    assert steps_apart(decoded_by_us(data), reference) <= CMYK_STEPS
 
 
 @pytest.mark.parametrize("denominator", [2, 4, 8])
@@ -82,7 +88,7 @@ def test_decode_four_inks_scaled_agree_with_pillow(denominator: int) -> None:
     image = Image.open(io.BytesIO(data))
     image.draft("CMYK", (image.width // denominator, image.height // denominator))
 
-    assert rmse(decoded_by_us(data, denominator), np.asarray(image.convert("RGB"))) <= CMYK_RMSE
+    assert steps_apart(decoded_by_us(data, denominator), np.asarray(image.convert("RGB"))) <= CMYK_STEPS
 
 
 @pytest.mark.parametrize("denominator", [2, 4, 8])

@@ -1,3 +1,5 @@
+"""The encode stage against Pillow, from every layout."""
+
 import io
 
 import numpy as np
@@ -9,7 +11,7 @@ from ipc.pixels import Geometry, Layout
 from stages.encode import encode, warm
 from stages.outputs import JpegEncoding, RawEncoding, encode_encoding
 from tests.photographs import decoded, jpeg, photograph_image, rmse
-from tests.stages.arenas import Arena, encoded
+from tests.stages.arenas import Arena, Pixels, encoded
 
 COFFEE = np.asarray(photograph_image("coffee.png"))
 ALPHA = np.linspace(0, 255, COFFEE.shape[1]).astype(np.uint8) * np.ones((COFFEE.shape[0], 1), np.uint8)
@@ -17,8 +19,8 @@ COFFEE_ALPHA = np.dstack([COFFEE, ALPHA])
 
 
 def reversed_colors(
-    pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]],
-) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    pixels: Pixels,
+) -> Pixels:
     return pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
 
 
@@ -86,8 +88,8 @@ def test_encode_jpeg_of_opaque_alpha_is_that_of_its_colors() -> None:
 )
 def test_encode_raw_gives_pixels_red_first(
     layout: Layout,
-    pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]],
-    expected: np.ndarray[tuple[int, ...], np.dtype[np.uint8]],
+    pixels: Pixels,
+    expected: Pixels,
     kept: str,
 ) -> None:
     finished = encoded(pixels, layout, RawEncoding())

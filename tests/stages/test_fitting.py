@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.fitting import Fit, Position, fit_picture
@@ -107,6 +107,7 @@ def test_fit_picture_contain_offsets(position: Position, left: int) -> None:
     assert (fitting.width, fitting.left, fitting.top) == (49, left, 0)
 
 
+@settings(deadline=None)
 @given(
     st.tuples(st.integers(1, 5000), st.integers(1, 5000)),
     st.tuples(st.integers(1, 5000) | st.none(), st.integers(1, 5000) | st.none()),

@@ -1,8 +1,10 @@
+"""Reading of a request's outputs: what is kept, and the key that each fault names."""
+
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ipc.errors import ErrorCode, FrameError
@@ -166,6 +168,7 @@ VALUES = st.recursive(
 KEYS = st.sampled_from([*JpegEncoding.__struct_fields__, *Resize.__struct_fields__, "angle", "left", "top", "x"])
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(KEYS, VALUES, max_size=4), st.sampled_from([*OPERATIONS, "none"]))
 def test_parse_outputs_any_parameters_parse_or_raise_frame_error(parameters: dict[str, Any], name: str) -> None:
     try:

@@ -18,6 +18,6 @@ def endpoint() -> Iterator[str]:
 
 
 @pytest.fixture
-def daemon(endpoint: str) -> Iterator[ScriptedDaemon]:
-    with ScriptedDaemon(endpoint) as played:
-        yield played
+def played(endpoint: str) -> Iterator[ScriptedDaemon]:
+    with ScriptedDaemon(endpoint) as daemon:
+        yield daemon

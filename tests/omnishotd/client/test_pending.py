@@ -1,9 +1,6 @@
-"""The table of pending requests, with a clock of numbers and no sockets."""
+"""The table of pending requests, case by case."""
 
-import msgpack  # type: ignore[import-untyped]  # has no types of its own
 import pytest
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from omnishotd.client.errors import (
     BadRequest,
@@ -11,60 +8,13 @@ from omnishotd.client.errors import (
     Cancelled,
     ClientClosed,
     ConnectionLost,
-    OmnishotError,
     RequestTimeout,
     UnreadableReply,
     refusal,
 )
-from omnishotd.client.messages import Content, InputFacts, Pong, Reply, Result, TimingUs
-from omnishotd.client.pending import LOSSES_MAX, PING_INTERVAL_S, Finished, PendingTable
-from omnishotd.client.request import Request, TimeLimit
-
-
-class Bench:
-    """A table with its hands: what it wants sent is taken down, what it says has ended is kept."""
-
-    def __init__(self, jitter: float = 0.0) -> None:
-        self.table = PendingTable("camera-7", "ipc:///nowhere", lambda: jitter)
-        self.finished: list[Finished] = []
-
-    def submit(self, request_id: str, *, deadline_s: float = 30.0, retry_when_busy: bool = True) -> None:
-        self.table.submit(
-            Request(
-                id=request_id,
-                header=msgpack.packb({"id": request_id}),
-                payload=b"frame",
-                limit=TimeLimit(deadline_s, deadline_s),
-                retry_when_busy=retry_when_busy,
-                expects=Result,
-            )
-        )
-
-    def send_all(self, now_s: float = 0.0) -> list[str]:
-        """Send what is wanted and return it, as `op:id` for a control and as the id for a request."""
-        went = []
-        while (outgoing := self.table.outgoing()) is not None:
-            header = msgpack.unpackb(outgoing.header)
-            went.append(header["id"] if outgoing.request else f"{header['op']}:{header['id']}")
-            self.table.sent(outgoing, now_s)
-        return went
-
-    def receive(self, reply_id: str, content: Content | OmnishotError, now_s: float = 0.0) -> None:
-        self.finished += self.table.received(Reply(reply_id, content), now_s)
-
-    def connect(self, connection: int, epoch: str, now_s: float = 0.0) -> None:
-        """A new connection, greeted and answered."""
-        self.finished += self.table.connected(now_s)
-        assert self.send_all(now_s) == [f"ping:~{connection}"]
-        self.receive(f"~{connection}", Pong(epoch, "0.1.0"), now_s)
-
-    def outcomes(self) -> dict[str, type]:
-        assert len({each.id for each in self.finished}) == len(self.finished)
-        return {each.id: type(each.outcome) for each in self.finished}
-
-
-def result(request_id: str) -> Result:
-    return Result(request_id, (), InputFacts("jpeg", 1, 1, 1), TimingUs(0, 0, 0, 0, 0), 1, "t")
+from omnishotd.client.messages import Pong, Result
+from omnishotd.client.pending import LOSSES_MAX, LOSSES_SUSPECT, PING_INTERVAL_S, Finished
+from tests.omnishotd.client.bench import Bench, result
 
 
 def test_request_before_the_first_pong_waits() -> None:
@@ -287,6 +237,18 @@ def test_cancelled_request_is_not_sent_again_over_a_new_link() -> None:
     assert bench.outcomes() == {"a": Cancelled}
 
 
+def test_cancel_that_did_not_get_out_is_not_sent_over_the_next_link() -> None:
+    bench = Bench()
+    bench.connect(1, "e1")
+    bench.submit("a")
+    bench.send_all()
+    bench.table.abandon("a")
+    bench.table.disconnected()
+    bench.connect(2, "e2")
+
+    assert bench.send_all() == []
+
+
 def test_request_that_was_out_on_every_lost_link_is_given_up() -> None:
     bench = Bench()
     bench.submit("a")
@@ -296,6 +258,28 @@ def test_request_that_was_out_on_every_lost_link_is_given_up() -> None:
         bench.finished += bench.table.disconnected()
 
     assert bench.outcomes() == {"a": ConnectionLost}
+
+
+def test_request_that_breaks_every_link_takes_none_of_the_others_with_it() -> None:
+    """After two lost links each goes out alone: those beside the guilty one get their replies between its losses."""
+    bench = Bench()
+    names = ["a", "b", "guilty", "c"]
+    for name in names:
+        bench.submit(name)
+    connection = 0
+    while len(bench.table):
+        connection += 1
+        assert connection <= LOSSES_MAX + 1
+        bench.connect(connection, "e1")
+        while went := bench.send_all():
+            assert connection <= LOSSES_SUSPECT or len(went) == 1
+            if "guilty" in went:
+                bench.finished += bench.table.disconnected()
+                break
+            for name in went:
+                bench.receive(name, result(name))
+
+    assert bench.outcomes() == {"a": Result, "b": Result, "guilty": ConnectionLost, "c": Result}
 
 
 def test_reply_that_says_something_else_than_asked_is_unreadable() -> None:
@@ -329,83 +313,3 @@ def test_refusal_of_a_code_that_frees_nothing_ends_the_request() -> None:
     bench.receive("a", refusal("BAD_REQUEST", "no"))
 
     assert bench.outcomes() == {"a": BadRequest}
-
-
-class AnyOrder(RuleBasedStateMachine):
-    """Whatever happens: each request ends once, or is abandoned, and goes out at most once on one link."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.bench = Bench()
-        self.submitted: list[str] = []
-        self.abandoned: set[str] = set()
-        self.out_on_link: set[str] = set()
-        self.now_s = 0.0
-        self.connection = 0
-        self.epoch = 0
-
-    def pick(self, number: int) -> str:
-        return self.submitted[number % len(self.submitted)] if self.submitted else "none"
-
-    @rule()
-    def submit(self) -> None:
-        self.submitted.append(f"r{len(self.submitted)}")
-        self.bench.submit(self.submitted[-1], deadline_s=self.now_s + 3.0)
-
-    @rule()
-    def send(self) -> None:
-        for went in self.bench.send_all(self.now_s):
-            if went in self.submitted:
-                assert went not in self.out_on_link
-                self.out_on_link.add(went)
-
-    @rule()
-    def connect(self) -> None:
-        self.connection += 1
-        self.bench.finished += self.bench.table.connected(self.now_s)
-        self.out_on_link.clear()
-
-    @rule()
-    def disconnect(self) -> None:
-        self.bench.finished += self.bench.table.disconnected()
-        self.out_on_link.clear()
-
-    @rule(is_new=st.booleans())
-    def pong(self, *, is_new: bool) -> None:
-        if self.connection == 0:
-            return
-        if is_new:
-            self.epoch += 1
-            self.out_on_link.clear()
-        self.bench.receive(f"~{self.connection}", Pong(f"e{self.epoch}", "0.1.0"), self.now_s)
-
-    @rule(number=st.integers(0, 9), code=st.sampled_from(["ok", "BUSY", "BAD_REQUEST"]))
-    def reply(self, number: int, code: str) -> None:
-        name = self.pick(number)
-        self.bench.receive(name, result(name) if code == "ok" else refusal(code, "no", 300), self.now_s)
-        if code == "BUSY":
-            self.out_on_link.discard(name)
-
-    @rule(number=st.integers(0, 9))
-    def cancel(self, number: int) -> None:
-        self.bench.finished += self.bench.table.cancel(self.pick(number))
-
-    @rule(number=st.integers(0, 9))
-    def abandon(self, number: int) -> None:
-        name = self.pick(number)
-        if name in self.submitted and name not in {each.id for each in self.bench.finished}:
-            self.bench.table.abandon(name)
-            self.abandoned.add(name)
-
-    @rule()
-    def let_time_pass(self) -> None:
-        self.now_s += 0.4
-        self.bench.finished += self.bench.table.elapse(self.now_s)
-
-    def teardown(self) -> None:
-        self.bench.finished += self.bench.table.close()
-        ended = [each.id for each in self.bench.finished]
-        assert sorted(ended) == sorted(set(self.submitted) - self.abandoned)
-
-
-test_requests_in_any_order_of_events_end_once_and_go_out_once_a_link = AnyOrder.TestCase

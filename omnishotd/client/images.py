@@ -1,0 +1,94 @@
+"""Images on their way to the daemon: from what a caller has to one block of bytes and what the header says of it.
+
+Arrays are read through the buffer protocol, so numpy is not imported here: a caller who has an array has numpy.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Image: TypeAlias = "bytes | bytearray | memoryview | np.ndarray[Any, np.dtype[np.uint8]]"
+"""An encoded image as a row of bytes, or pixels as an array of uint8: HxW, HxWx1, HxWx3 or HxWx4."""
+
+LayoutName: TypeAlias = Literal["GRAY", "RGB", "BGR", "RGBA", "BGRA"]
+
+_CHANNELS: Final[Mapping[str, int]] = {"GRAY": 1, "RGB": 3, "BGR": 3, "RGBA": 4, "BGRA": 4}
+_DEFAULT_LAYOUT: Final[Mapping[int, LayoutName]] = {1: "GRAY", 3: "RGB", 4: "RGBA"}
+
+
+@dataclass(frozen=True, slots=True)
+class RawInput:
+    """Says that a row of bytes is pixels: `height` rows of `width` pixels, 8 bits a channel, without padding."""
+
+    width: int
+    height: int
+    layout: LayoutName
+
+    def to_map(self) -> dict[str, Any]:
+        """Return the map that travels."""
+        return {"format": "raw", "width": self.width, "height": self.height, "layout": self.layout}
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """An image as it will be sent."""
+
+    payload: bytes | memoryview
+    """One contiguous block."""
+    input: dict[str, Any] | None
+    """The header's `input`; None for an encoded image."""
+
+
+def prepare(
+    image: Image, declared: RawInput | Mapping[str, Any] | None, layout: LayoutName | None, *, copies: bool
+) -> Submission:
+    """Turn an image into what is sent.
+
+    `copies`: take a copy of what the caller could change afterwards; otherwise the bytes are borrowed, where they lie
+    in one block. Raises TypeError and ValueError that name the argument.
+    """
+    view = _view(image)
+    described: dict[str, Any] | None = None
+    if view.ndim != 1:
+        if declared is not None:
+            raise ValueError("input: excluded by an array of pixels, whose shape says it all")
+        described = _describe(view.shape or (), layout).to_map()
+    elif layout is not None:
+        raise ValueError("layout: belongs to an array of pixels; for a row of bytes give input=RawInput(...)")
+    elif declared is not None:
+        described = declared.to_map() if isinstance(declared, RawInput) else dict(declared)
+    if isinstance(image, bytes):
+        return Submission(image, described)
+    if copies or not view.c_contiguous:
+        # An array's own copy is up to 25 times as fast as a memoryview's where the rows do not lie in one block.
+        copied: bytes = getattr(image, "tobytes", view.tobytes)()
+        return Submission(copied, described)
+    return Submission(view if view.ndim == 1 else view.cast("B"), described)
+
+
+def _view(image: Image) -> memoryview:
+    try:
+        readable: Any = image  # numpy's types declare the buffer protocol from Python 3.12 on only
+        view = memoryview(readable)
+    except TypeError:
+        raise TypeError(f"image: bytes or an array of uint8, not {type(image).__name__}") from None
+    if view.itemsize != 1 or view.format not in {"B", "<B", "c"}:
+        raise TypeError(f"image: elements must be unsigned bytes (uint8), not of format {view.format!r}")
+    if view.nbytes == 0:
+        raise ValueError("image: empty")
+    return view
+
+
+def _describe(shape: tuple[int, ...], layout: LayoutName | None) -> RawInput:
+    channels = 1 if len(shape) == 2 else shape[2] if len(shape) == 3 else 0
+    if channels not in _DEFAULT_LAYOUT:
+        raise ValueError(f"image: an array of shape HxW, HxWx1, HxWx3 or HxWx4 is wanted, not {shape}")
+    chosen = layout or _DEFAULT_LAYOUT[channels]
+    if chosen not in _CHANNELS:
+        raise ValueError(f"layout: one of {', '.join(_CHANNELS)}, not {chosen!r}")
+    if _CHANNELS[chosen] != channels:
+        raise ValueError(f"layout: {chosen} has {_CHANNELS[chosen]} channels, the array has {channels}")
+    return RawInput(width=shape[1], height=shape[0], layout=chosen)

@@ -126,7 +126,8 @@ def _frames(pipeline: PipelineFigures) -> FrameCounts:
 
 def _stage(stage: str, collector: Collector, presence: Presence, settings: Settings) -> StageMetrics:
     total = collector.stage(stage, presence.now_s)
-    pools = [pool.name for pool in settings.pipeline.pools if stage in pool.stages]
+    pipeline = settings.pipeline
+    pools = [pool.name for pool in pipeline.pools if stage in pipeline.stages_run_by(pool)]
     ready = [service for pool in pools for service in presence.of_kind(pool) if service.state == "ready"]
     spent = sum(collector.utilization(service.name, stage, presence.now_s) for service in ready)
     return StageMetrics(

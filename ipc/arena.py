@@ -74,7 +74,7 @@ class Arena:
         self.view = memoryview(self._map)
         """All bytes of the arena."""
 
-    def write(self, extent: Extent, data: bytes) -> None:
+    def write(self, extent: Extent, data: bytes | memoryview) -> None:
         """Copy `data` to the start of `extent`."""
         if len(data) > extent.bytes or extent.offset < 0 or extent.offset + extent.bytes > len(self.view):
             raise ValueError(f"{len(data)} bytes do not fit extent {extent.offset}+{extent.bytes}")

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from ipc.stage import STAGES, Stage
+
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A section of the configuration."""
@@ -46,6 +48,14 @@ class PipelineSettings(_Section, frozen=True, kw_only=True):
     stage_timeout_ms: int
     drain_timeout_ms: int
     pools: list[PoolSettings]
+    whole_frame_pixels_max: int = 0
+    """Pictures of no more pixels pass all stages in the worker that decodes them: messages would cost too much."""
+
+    def stages_run_by(self, pool: PoolSettings) -> list[Stage]:
+        """List what workers of a pool do: their own stages, and all of them to small pictures where they decode."""
+        if self.whole_frame_pixels_max and Stage.DECODE in pool.stages:
+            return list(STAGES)
+        return [Stage(stage) for stage in pool.stages]
 
 
 class SupervisorSettings(_Section, frozen=True, kw_only=True):

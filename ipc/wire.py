@@ -147,7 +147,7 @@ _decoder = msgspec.msgpack.Decoder(Request)
 _encoder = msgspec.msgpack.Encoder()
 
 
-def decode_request(header: bytes) -> Request:
+def decode_request(header: bytes | memoryview) -> Request:
     """Read a request's header. Raises `RequestRefused`, naming the key."""
     if len(header) > HEADER_BYTES_MAX:
         raise RequestRefused(
@@ -178,7 +178,7 @@ def _check_subject(request: Request) -> None:
         raise RequestRefused(ErrorCode.BAD_REQUEST, "outputs: required where no preset is named", request.id or "")
 
 
-def _refuse(header: bytes, error: Exception) -> NoReturn:
+def _refuse(header: bytes | memoryview, error: Exception) -> NoReturn:
     """Find out what can be said about a header that is not a `Request`."""
     try:
         content: Any = msgspec.msgpack.decode(header)

@@ -85,7 +85,7 @@ def read_header(data: bytes | memoryview) -> JpegHeader:
     raise _bad(f"has more than {_MARKERS_MAX} markers in its header")
 
 
-def check_scans(data: bytes, header: JpegHeader, scans_max: int) -> None:
+def check_scans(data: bytes | memoryview, header: JpegHeader, scans_max: int) -> None:
     """Raise BAD_IMAGE where a multi-scan JPEG has more than `scans_max` scans.
 
     Reads the whole file at the speed of a regular expression, which no other JPEG needs: 0.3 ms a megabyte. Inside

@@ -23,6 +23,10 @@ _KNOWN_MAGIC = (
 )
 
 
+_MAGIC_BYTES = 16
+"""All magic lies within the first bytes."""
+
+
 class Picture(msgspec.Struct, frozen=True):
     """An encoded picture as its header describes it."""
 
@@ -34,14 +38,15 @@ class Picture(msgspec.Struct, frozen=True):
     progressive: bool
 
 
-def probe(data: bytes, limits: Limits) -> Picture:
+def probe(data: bytes | memoryview, limits: Limits) -> Picture:
     """Describe `data`, or raise FrameError UNSUPPORTED_FORMAT, TOO_LARGE or BAD_IMAGE."""
-    if data.startswith(jpeg_header.MAGIC):
+    magic = bytes(data[:_MAGIC_BYTES])
+    if magic.startswith(jpeg_header.MAGIC):
         return _probe_jpeg(data, limits)
-    raise FrameError(ErrorCode.UNSUPPORTED_FORMAT, f"{_describe(data)}; accepted: {', '.join(FORMATS)}")
+    raise FrameError(ErrorCode.UNSUPPORTED_FORMAT, f"{_describe(magic)}; accepted: {', '.join(FORMATS)}")
 
 
-def _probe_jpeg(data: bytes, limits: Limits) -> Picture:
+def _probe_jpeg(data: bytes | memoryview, limits: Limits) -> Picture:
     header = jpeg_header.read_header(data)
     limits.check(header.width, header.height)
     jpeg_header.check_scans(data, header, limits.scans_max)

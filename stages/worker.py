@@ -6,6 +6,7 @@ a time and speaks only between tasks, so that a worker that is stuck is seen to 
 
 import gc
 import logging
+import os
 import resource
 import sys
 import time
@@ -43,7 +44,7 @@ from stages import decode, encode, transform
 
 log = logging.getLogger(__name__)
 
-HOLD_US_MAX: Final = 1_000
+HOLD_US_MAX: Final = 5_000
 """Answers are sent together as long as the first of them has not waited longer than this."""
 
 _WARM: Final[Mapping[Stage, Callable[[], None]]] = {
@@ -78,7 +79,7 @@ class Worker:
         self._telemetry = TelemetrySender(context, start.telemetry_endpoint)
         self._encoder = msgspec.msgpack.Encoder()
         self._batches: msgspec.msgpack.Decoder[Batch] = msgspec.msgpack.Decoder(Batch)
-        self._accounts = {Stage(stage): _StageAccount() for stage in start.stages}
+        self._accounts = {stage: _StageAccount() for stage in stages_of(start)}
         self._tasks = 0
         self._answers: list[Answer] = []
         self._parts: list[bytes] = []
@@ -191,11 +192,20 @@ def _resident_bytes() -> int:
         return int(statm.read().split()[1]) * _PAGE_BYTES
 
 
+def stages_of(start: Start) -> list[Stage]:
+    """List the stages that this worker may be asked to run."""
+    pipeline = start.settings.pipeline
+    return next(pipeline.stages_run_by(pool) for pool in pipeline.pools if pool.stages == start.stages)
+
+
 def main() -> None:
     """Work until the supervisor says stop, or is gone."""
     child = begin(sys.argv)
-    for stage in child.start.stages:
-        _WARM[Stage(stage)]()
+    for stage in stages_of(child.start):
+        _WARM[stage]()
+    # Turns at the processor are fewer and longer: a worker interrupted in mid-picture finds its cache cold. Asked for
+    # before there are other threads, which get the same.
+    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     with make_context() as context:
         worker = Worker(child.start, child.channel, context)
         # What was made so far lives as long as the process: the collector need not walk it again and again.

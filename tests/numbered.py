@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-import simplejpeg
+import simplejpeg  # type: ignore[import-untyped]  # has annotations, but no py.typed
 
 ROWS, COLUMNS = 4, 8
 BITS = 16

@@ -1,18 +1,22 @@
 """Admission: what may come in. Pure.
 
-In this order, the cheap questions first: does the daemon take frames at all, is the producer within its rate, is it
-too large, is the request known already, is there room, is it a picture we can process.
+In this order, the cheap questions first: is the producer within its rate, is the frame too large, is the request known
+already, does the daemon stop, is the payload poison, is there room, is it a picture we can process.
 """
 
+import secrets
 from dataclasses import dataclass
 from typing import Final
+
+from xxhash import xxh3_64_intdigest
 
 from ipc.errors import ErrorCode, FrameError
 from ipc.settings import Settings
 from ipc.wire import Request
 from omnishotd.broker.duplicates import Conflict, DuplicateWindow
-from omnishotd.broker.frame import Frame, RequestKey, Sender
+from omnishotd.broker.frame import Frame, Payload, RequestKey, Sender
 from omnishotd.broker.plan import Planner
+from omnishotd.broker.quarantine import Quarantine
 from omnishotd.broker.rates import RateLimiter
 from omnishotd.broker.replies import Reply
 from omnishotd.broker.schedule import Schedule
@@ -55,10 +59,17 @@ class Admission:
     """The door's rules."""
 
     def __init__(
-        self, settings: Settings, schedule: Schedule, window: DuplicateWindow, planner: Planner, trace_prefix: str
+        self,
+        settings: Settings,
+        schedule: Schedule,
+        window: DuplicateWindow,
+        quarantine: Quarantine,
+        planner: Planner,
+        trace_prefix: str,
     ) -> None:
         self._schedule = schedule
         self._window = window
+        self._quarantine = quarantine
         self._planner = planner
         self._rates = RateLimiter(settings.frames.rate_per_second)
         self._frame_bytes_max = settings.frames.max_frame_bytes
@@ -67,10 +78,12 @@ class Admission:
         self._queue_bytes_max = settings.pipeline.queue_max_bytes
         self._trace_prefix = trace_prefix
         self._last_number = 0
+        # Nobody outside knows it, so nobody can make two payloads that look the same.
+        self._digest_seed = secrets.randbits(64)
         self.is_draining = False
 
     def admit(
-        self, sender: Sender, request: Request, payload: bytes | None, now_us: int, interval_us: int
+        self, sender: Sender, request: Request, payload: Payload | None, now_us: int, interval_us: int
     ) -> Admitted | Joined | Known:
         """Decide on a request to process a frame. `interval_us`: time between two finished frames, lately.
 
@@ -78,14 +91,15 @@ class Admission:
         """
         key = request_key(sender, request)
         if self._window.in_flight(key) is None:
-            # A frame in flight has its own reply to come: one of these would be a second.
-            self._check_door(sender, now_us)
+            # A frame in flight has its own reply to come: a refusal would be a second.
+            self._check_rate(sender, now_us)
         if payload is None:
             raise FrameError(ErrorCode.BAD_REQUEST, "payload: the message has a header and no picture")
         if len(payload) > self._frame_bytes_max:
             message = f"payload: {len(payload)} bytes, at most {self._frame_bytes_max} are taken"
             raise FrameError(ErrorCode.TOO_LARGE, message)
-        fingerprint = hash((payload, request.input, request.preset, bytes(request.outputs)))
+        digest = xxh3_64_intdigest(payload, self._digest_seed)
+        fingerprint = hash((digest, request.input, request.preset, bytes(request.outputs)))
         try:
             known = self._window.find(key, fingerprint, now_us)
         except Conflict:
@@ -96,6 +110,10 @@ class Admission:
             return Joined(known)
         if known is not None:
             return Known(known)
+        if self.is_draining:
+            raise Refused(ErrorCode.SHUTTING_DOWN, "the daemon is stopping and takes no new frames")
+        if self._quarantine.holds(digest, now_us):
+            raise FrameError(ErrorCode.POISON, "payload: these bytes killed their workers lately, and are refused")
         room = self._schedule.room(sender.identity, request.stream, request.on_full, len(payload))
         if not room.is_there:
             raise self._busy(interval_us)
@@ -107,6 +125,7 @@ class Admission:
             producer=sender.identity,
             sender=sender,
             key=key,
+            payload_digest=digest,
             fingerprint=fingerprint,
             request=request,
             payload=payload,
@@ -116,9 +135,7 @@ class Admission:
         )
         return Admitted(frame, room.victims)
 
-    def _check_door(self, sender: Sender, now_us: int) -> None:
-        if self.is_draining:
-            raise Refused(ErrorCode.SHUTTING_DOWN, "the daemon is stopping and takes no new frames")
+    def _check_rate(self, sender: Sender, now_us: int) -> None:
         wait_us = self._rates.retry_after_us(sender.identity, now_us)
         if wait_us:
             raise Refused(ErrorCode.RATE_LIMITED, "more frames than frames.rate_per_second allows", -(-wait_us // 1000))

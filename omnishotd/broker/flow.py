@@ -18,10 +18,11 @@ from omnishotd.broker.admission import Admission, Admitted, Joined, Refused, req
 from omnishotd.broker.crew import Assignment, Crew, Worker
 from omnishotd.broker.deadlines import Deadlines
 from omnishotd.broker.duplicates import DuplicateWindow
-from omnishotd.broker.frame import Frame, FrameState, InvariantError, Sender
+from omnishotd.broker.frame import Frame, FrameState, InvariantError, Payload, Sender
 from omnishotd.broker.info import info_reply
 from omnishotd.broker.ledger import Ledger, Outcome
 from omnishotd.broker.plan import Planner, compile_presets
+from omnishotd.broker.quarantine import Quarantine
 from omnishotd.broker.replies import Reply, error_reply, ok_reply
 from omnishotd.broker.schedule import Schedule
 
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 
 INTERVAL_US_FIRST: Final = 5_000
 """Guess of the time between two finished frames, before any has finished."""
+
+NEVER_US: Final = 1 << 62
 
 Send = Callable[[Sender, Reply, int], None]
 """Gives a reply to a sender, at a time. Never blocks."""
@@ -42,7 +45,7 @@ class Flow:
         settings: Settings,
         epoch: str,
         allocator: ExtentAllocator,
-        write: Callable[[Extent, bytes], None],
+        write: Callable[[Extent, Payload], None],
         send: Send,
     ) -> None:
         pipeline = settings.pipeline
@@ -54,19 +57,22 @@ class Flow:
         self._stage_timeout_us = pipeline.stage_timeout_ms * 1000
         self.schedule = Schedule(pipeline.queue_limit, pipeline.queue_max_bytes)
         self.crew = Crew(pipeline.pools)
-        self.ledger = Ledger(allocator, write, self.crew, pipeline.pools)
+        self.ledger = Ledger(allocator, write, self.crew, pipeline.pools, pipeline.whole_frame_pixels_max)
         self.account = Account()
         self._pool_names = [pool.name for pool in pipeline.pools]
         self._window = DuplicateWindow()
         self._deadlines = Deadlines()
         planner = Planner(settings.frames, compile_presets(settings.presets), allocator)
-        self._admission = Admission(settings, self.schedule, self._window, planner, epoch[:6])
+        self._quarantine = Quarantine()
+        self._admission = Admission(settings, self.schedule, self._window, self._quarantine, planner, epoch[:6])
         self._interval_us = INTERVAL_US_FIRST
         self._finished_us = 0
+        self._look_at_us = NEVER_US
+        """When `pass_time` has something to do, at the earliest."""
 
     # ---- from producers
 
-    def receive(self, sender: Sender, parts: Sequence[bytes], now_us: int) -> None:
+    def receive(self, sender: Sender, parts: Sequence[Payload], now_us: int) -> None:
         """Take a message from a producer: its parts without the envelope. Answers, queues, or counts it."""
         if not parts:
             self.account.malformed += 1
@@ -83,7 +89,7 @@ class Flow:
         else:
             self._send(sender, self._about(request), now_us)
 
-    def _process(self, sender: Sender, request: Request, payload: Sequence[bytes], now_us: int) -> None:
+    def _process(self, sender: Sender, request: Request, payload: Sequence[Payload], now_us: int) -> None:
         request_id = request.id or ""
         if len(payload) > 1:
             message = f"payload: {len(payload)} parts follow the header, 1 is taken"
@@ -112,6 +118,7 @@ class Flow:
         self._window.admit(frame)
         self.schedule.push(frame)
         self._deadlines.add(frame)
+        self._look_at_us = min(self._look_at_us, frame.deadline_us)
         self.start_waiting(now_us)
 
     def _refuse(self, sender: Sender, request_id: str, error: FrameError, now_us: int) -> None:
@@ -150,7 +157,10 @@ class Flow:
 
     def assign(self, now_us: int) -> list[tuple[Worker, list[Task]]]:
         """Give out what is ready: the tasks of one message for each of some workers."""
-        return [(assignment.worker, self._tasks(assignment)) for assignment in self.crew.assign(now_us)]
+        assignments = self.crew.assign(now_us)
+        if assignments:
+            self._look_at_us = min(self._look_at_us, now_us + self._stage_timeout_us + 1)
+        return [(assignment.worker, self._tasks(assignment)) for assignment in assignments]
 
     def _tasks(self, assignment: Assignment) -> list[Task]:
         return [Task(self.ledger.lease(job, assignment.worker), job.frame.trace, job.steps) for job in assignment.jobs]
@@ -177,6 +187,8 @@ class Flow:
 
     def pass_time(self, now_us: int) -> list[Worker]:
         """Answer frames whose time is over. Returns the workers that overran theirs: they are to be killed."""
+        if now_us < self._look_at_us:
+            return []
         for frame in self._deadlines.due(now_us):
             waited = frame.state is FrameState.WAITING
             message = "its deadline passed while it " + ("waited" if waited else "was in work")
@@ -187,15 +199,14 @@ class Flow:
             outcome = self.ledger.time_out(worker, Fault(ErrorCode.TIMEOUT, message))
             if outcome is not None:
                 self._conclude(outcome, now_us, was_in_work=True)
+        times = [worker.since_us + self._stage_timeout_us + 1 for worker in self.crew.busy()]
+        deadline_us = self._deadlines.next_us()
+        self._look_at_us = min(NEVER_US if deadline_us is None else deadline_us, *times, NEVER_US)
         return overdue
 
     def next_us(self) -> int | None:
         """Return when `pass_time` is to be called at the latest, or None when nothing waits for time."""
-        times = [worker.since_us + self._stage_timeout_us + 1 for worker in self.crew.busy()]
-        deadline_us = self._deadlines.next_us()
-        if deadline_us is not None:
-            times.append(deadline_us)
-        return min(times, default=None)
+        return None if self._look_at_us == NEVER_US else self._look_at_us
 
     def drain(self) -> None:
         """Take no new frames from now on."""
@@ -235,6 +246,8 @@ class Flow:
         else:
             reply = error_reply(frame.key.request_id, fault.code, fault.message)
             self.account.fail(fault.code, was_in_work=was_in_work)
+            if fault.code is ErrorCode.POISON:
+                self._quarantine.add(frame.payload_digest, now_us)
             level = logging.ERROR if fault.code is ErrorCode.INTERNAL else logging.INFO
             log.log(level, "%s: %s", fault.code, fault.message, extra={"trace": frame.trace})
         self._window.close(frame, reply, fault.code if fault else None, now_us)

@@ -9,6 +9,9 @@ from ipc.messages import Encoded, Extent
 from ipc.wire import Request
 from omnishotd.broker.plan import Plan
 
+Payload = bytes | memoryview
+"""A payload as it came in: small ones as bytes, large ones as a view of ZeroMQ's own message, which is never copied."""
+
 
 class FrameState(Enum):
     """Where a frame is in its life."""
@@ -84,9 +87,11 @@ class Frame:
     sender: Sender
     """The connection to answer to; another one where the request was sent again from there."""
     key: RequestKey
+    payload_digest: int
     fingerprint: int
+    """Of all that makes two requests the same."""
     request: Request
-    payload: bytes
+    payload: Payload
     plan: Plan
     arrived_us: int
     deadline_us: int

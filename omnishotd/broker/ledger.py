@@ -16,9 +16,9 @@ from ipc.extents import ExtentAllocator
 from ipc.messages import Answer, Decode, Encode, Encoded, Extent, Fault, Step, Transform
 from ipc.pixels import Layout
 from ipc.settings import PoolSettings
-from ipc.stage import Stage
+from ipc.stage import STAGES, Stage
 from omnishotd.broker.crew import Crew, Job, Worker
-from omnishotd.broker.frame import Frame, FrameEvent, FrameState, InvariantError
+from omnishotd.broker.frame import Frame, FrameEvent, FrameState, InvariantError, Payload
 
 DEATHS_MAX: Final = 2
 """Workers that may die with a frame in their hands before it is given up."""
@@ -49,15 +49,17 @@ class Ledger:
     def __init__(
         self,
         allocator: ExtentAllocator,
-        write: Callable[[Extent, bytes], None],
+        write: Callable[[Extent, Payload], None],
         crew: Crew,
         pools: Sequence[PoolSettings],
+        whole_frame_pixels_max: int = 0,
     ) -> None:
         self._allocator = allocator
         self._write = write
         self._crew = crew
         self._stages = [[Stage(stage) for stage in pool.stages] for pool in pools]
         self._pool_of = {stage: index for index, stages in enumerate(self._stages) for stage in stages}
+        self._whole_frame_pixels_max = whole_frame_pixels_max
         self._leases: dict[int, tuple[Job, Worker]] = {}
         self._last_lease = 0
         self.working = 0
@@ -242,31 +244,32 @@ class Ledger:
         frame.results = []
 
     def _decode_job(self, frame: Frame) -> Job:
-        """Make the job that decodes, and does all else that the same pool can do."""
+        """Make the job that decodes, and does all else that the same worker can do; to a small frame, all."""
         plan = frame.plan
         if frame.source is None or frame.pixels is None:
             raise InvariantError(f"frame {frame.trace} has nothing to decode")
         pool = self._pool_of[Stage.DECODE]
         steps: list[Step] = [Decode(frame.source, frame.pixels, plan.format, plan.decoded)]
         job = Job(frame, pool, steps, [Stage.DECODE], [])
-        if Stage.TRANSFORM in self._stages[pool]:
-            for index in range(len(plan.outputs)):
-                self._add_output(job, index, _first_stage(frame, index))
+        stages = STAGES if plan.pixels <= self._whole_frame_pixels_max else self._stages[pool]
+        for index in range(len(plan.outputs)):
+            if _first_stage(frame, index) in stages:
+                self._add_output(job, index, _first_stage(frame, index), stages)
         return job
 
     def _output_job(self, frame: Frame, index: int, stage: Stage) -> Job:
         """Make the job that takes one output from `stage` on, as far as one pool reaches."""
-        job = Job(frame, self._pool_of[stage], [], [], [])
-        self._add_output(job, index, stage)
+        pool = self._pool_of[stage]
+        job = Job(frame, pool, [], [], [])
+        self._add_output(job, index, stage, self._stages[pool])
         return job
 
-    def _add_output(self, job: Job, index: int, stage: Stage) -> None:
+    def _add_output(self, job: Job, index: int, stage: Stage, stages: Sequence[Stage]) -> None:
         frame = job.frame
         output = frame.plan.outputs[index]
         pixels, result = frame.pixels, frame.results[index]
         if pixels is None and result is None:
             raise InvariantError(f"frame {frame.trace} has no pixels for output {index}")
-        stages = self._stages[job.pool]
         if stage is Stage.TRANSFORM and pixels is not None and result is not None:
             geometry = frame.plan.decoded
             job.steps.append(Transform(pixels, result, geometry, output.nominal, output.operations, output.result))

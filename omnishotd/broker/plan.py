@@ -46,13 +46,12 @@ class Plan:
     outputs: tuple[OutputPlan, ...]
     pixels: int
     """Pixels of the largest picture on the way: how heavy the frame is."""
+    pictures_bytes: tuple[int, ...]
+    """Sizes of all pictures on the way that lie in the arena."""
 
     def sizes_bytes(self, payload_bytes: int) -> list[int]:
         """List the extents that a frame needs: its payload, its pixels, and one for each transformed output."""
-        sizes = [] if self.is_raw else [payload_bytes]
-        sizes.append(self.decoded.bytes)
-        sizes.extend(output.result.bytes for output in self.outputs if output.operations)
-        return sizes
+        return [*self.pictures_bytes] if self.is_raw else [payload_bytes, *self.pictures_bytes]
 
 
 class Planner:
@@ -65,7 +64,7 @@ class Planner:
         self._outputs: Recent[bytes, tuple[Output, ...]] = Recent(256)
         self._plans: Recent[tuple[Picture, bytes, bool], Plan] = Recent(1024)
 
-    def plan(self, request: Request, payload: bytes) -> Plan:
+    def plan(self, request: Request, payload: bytes | memoryview) -> Plan:
         """Decide what a request comes to. Raises `FrameError`."""
         key = self._outputs_key(request)
         outputs = self._outputs.get(key)
@@ -91,7 +90,7 @@ class Planner:
             raise FrameError(ErrorCode.UNKNOWN_PRESET, f"preset: {request.preset!r} is not in the configuration")
         return preset
 
-    def _raw(self, raw: RawInput, payload: bytes) -> Picture:
+    def _raw(self, raw: RawInput, payload: bytes | memoryview) -> Picture:
         geometry = Geometry(raw.width, raw.height, raw.layout)
         self._limits.check(raw.width, raw.height, "input")
         if len(payload) != geometry.bytes:
@@ -111,13 +110,15 @@ class Planner:
             for index, output in enumerate(outputs)
         ]
         denominator = 1 if is_raw else min(map(scale_allowed, chains))
+        decoded = scaled(picture.geometry, denominator)
         return Plan(
             format_in=picture.format,
             format="jpeg",
             picture=picture.geometry,
             is_raw=is_raw,
-            decoded=scaled(picture.geometry, denominator),
+            decoded=decoded,
             outputs=tuple(_output_plan(output, chain) for output, chain in zip(outputs, chains, strict=True)),
+            pictures_bytes=(decoded.bytes, *(chain.result.bytes for chain in chains if chain.operations)),
             pixels=max(picture.geometry.pixels, *(chain.result.pixels for chain in chains)),
         )
 

@@ -28,7 +28,7 @@ from ipc.telemetry import BrokerTelemetry, TelemetrySender, WorkerLoad
 from omnishotd.broker.account import arena_figures
 from omnishotd.broker.crew import Worker
 from omnishotd.broker.flow import Flow
-from omnishotd.broker.frame import Sender
+from omnishotd.broker.frame import Payload, Sender
 from omnishotd.broker.producers import Producers
 
 log = logging.getLogger(__name__)
@@ -37,6 +37,8 @@ MESSAGES_PER_TURN_MAX: Final = 64
 """Messages taken from one socket before the other, and the time, get their turn."""
 MESSAGE_LIMIT_FACTOR: Final = 4
 """The socket takes more than a frame may have, so that TOO_LARGE can be said instead of a dropped connection."""
+COPIED_BYTES_MAX: Final = 64 << 10
+"""Parts below are cheaper to copy than to keep in ZeroMQ's messages."""
 BACKLOG_RETRY_MS: Final = 5
 
 
@@ -112,12 +114,12 @@ class BrokerProcess:
     def _take_requests(self, now_us: int) -> None:
         for _ in range(MESSAGES_PER_TURN_MAX):
             try:
-                parts = self._door.recv_multipart(zmq.DONTWAIT)
+                parts = self._door.recv_multipart(zmq.DONTWAIT, copy=False)
             except zmq.Again:
                 return
-            has_delimiter = len(parts) > 1 and not parts[1]
-            sender = Sender(parts[0], has_delimiter)
-            self.flow.receive(sender, parts[2:] if has_delimiter else parts[1:], now_us)
+            has_delimiter = len(parts) > 1 and not len(parts[1])
+            sender = Sender(parts[0].bytes, has_delimiter)
+            self.flow.receive(sender, [_content(part) for part in parts[1 + has_delimiter :]], now_us)
 
     # ---- workers
 
@@ -227,3 +229,8 @@ class BrokerProcess:
             workers={worker.service: WorkerLoad(worker.held) for worker in self._workers.values()},
             is_draining=self.flow.is_draining,
         )
+
+
+def _content(part: zmq.Frame) -> Payload:
+    """Take a part out of its message; a large one stays where it is."""
+    return part.bytes if len(part) < COPIED_BYTES_MAX else part.buffer.toreadonly()

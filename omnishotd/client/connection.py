@@ -31,6 +31,7 @@ CLOSE_S: Final = 5.0
 HEARTBEAT_MS: Final = 2_000
 HEARTBEAT_TIMEOUT_MS: Final = 6_000
 HANDSHAKE_MS: Final = 5_000
+COPIED_BYTES_MAX: Final = 1 << 20
 RECONNECT_MS: Final = 100
 RECONNECT_MAX_MS: Final = 2_000
 REDIAL_S: Final = 0.5
@@ -243,6 +244,8 @@ def _open(context: Context, endpoint: str, in_flight_max: int, reply_bytes_max: 
     # Take nothing while there is no connection, and drop what a lost one had not sent: the table sends it again, once.
     dealer.setsockopt(zmq.IMMEDIATE, 1)
     dealer.setsockopt(zmq.LINGER, 0)
+    # Below, a copy costs less than waking the thread that lets go of a message sent without one.
+    dealer.copy_threshold = COPIED_BYTES_MAX
     dealer.setsockopt(zmq.SNDHWM, in_flight_max + CONTROLS_MAX)
     dealer.setsockopt(zmq.RCVHWM, in_flight_max + CONTROLS_MAX)
     dealer.setsockopt(zmq.MAXMSGSIZE, reply_bytes_max)

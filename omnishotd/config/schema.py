@@ -90,10 +90,10 @@ class Pipeline(_Section):
     """Bounds of the work in hand."""
 
     max_concurrent_jobs: int = Field(
-        default_factory=lambda: max(8, 4 * min(cores(), 32)),
+        default_factory=lambda: 8 * min(cores(), 32),
         ge=1,
         le=1024,
-        description="Frames in work at a time; default: 4 a core, at least 8",
+        description="Frames in work at a time; default: 8 a core",
     )
     queue_limit: int = Field(default=256, ge=1, le=100_000, description="Frames that wait at most; more get BUSY")
     queue_max_bytes: int = Field(
@@ -107,6 +107,12 @@ class Pipeline(_Section):
     )
     drain_timeout_ms: int = Field(
         default=15_000, ge=0, le=600_000, description="How long a stop waits for accepted frames to be answered"
+    )
+    whole_frame_pixels_max: int = Field(
+        default=1 << 20,
+        ge=0,
+        le=1 << 30,
+        description="Pictures of at most so many pixels pass all stages in the worker that decodes them; 0: none",
     )
     pools: Annotated[list[Pool], Field(min_length=1, max_length=3)] = Field(
         default_factory=lambda: default_pools(cores()),

@@ -62,7 +62,7 @@ def spawn(module: str, start: Start, descriptors: Sequence[int]) -> ChildProcess
                 pass_fds=(theirs.fileno(), *descriptors),
                 stdin=subprocess.DEVNULL,
                 stdout=sys.stderr.fileno(),
-                env=_environment(),
+                env=child_environment(),
                 process_group=0,
             )
         except OSError:
@@ -93,9 +93,14 @@ def last_exit(status: int, reason: str) -> LastExit:
     return LastExit(None, name, reason[:200], at)
 
 
-def _environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
+    """Return the environment in which children run."""
     environment = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
     # One thread a worker: there are as many workers as the cores can feed, and threads would only take turns.
     environment["OPENBLAS_NUM_THREADS"] = "1"
     environment["OMP_NUM_THREADS"] = "1"
+    # glibc gives memory back after every large picture and takes the page faults for the next: a fifth of a worker's
+    # time. With these it keeps up to 64 MiB.
+    environment["MALLOC_MMAP_THRESHOLD_"] = str(32 << 20)
+    environment["MALLOC_TRIM_THRESHOLD_"] = str(64 << 20)
     return environment

@@ -11,10 +11,6 @@ class Notifier:
         self._address = address or ""
         if self._address.startswith("@"):
             self._address = "\0" + self._address[1:]
-        self._socket = None
-        if self._address:
-            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-            self._socket.setblocking(False)
 
     @classmethod
     def from_environment(cls) -> "Notifier":
@@ -34,10 +30,12 @@ class Notifier:
         self._send(f"STOPPING=1\nSTATUS={status}")
 
     def _send(self, state: str) -> None:
-        if self._socket is None:
+        if not self._address:
             return
         try:
-            self._socket.sendto(state.encode(), self._address)
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as end:
+                end.setblocking(False)
+                end.sendto(state.encode(), self._address)
         except OSError:
             # The service manager is gone or full: pictures matter more than being watched.
             return

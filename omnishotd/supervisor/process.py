@@ -4,6 +4,7 @@ One loop: signals, what children say, their deaths, and time. Children are told 
 when their pidfd says so and they have been waited for.
 """
 
+import contextlib
 import logging
 import os
 import signal
@@ -143,7 +144,7 @@ class Supervisor:
             self._kill(service, "broke the protocol")
 
     def _take(self, service: Service, message: FromChild) -> None:
-        if service.is_worker and not isinstance(message, Ready):
+        if service.is_worker and (service.state is ServiceState.READY or not isinstance(message, Ready)):
             # It decodes hostile bytes: it may speak for itself, not for the daemon.
             self._kill(service, "broke the protocol")
         elif isinstance(message, Ready):
@@ -172,7 +173,8 @@ class Supervisor:
         log.info("ready after %.2f s: frames at %s, control plane at http://%s:%s", took_s, doors, host, port)
         self._notifier.ready(f"serving {doors}")
         if self._ready_fd is not None:
-            os.write(self._ready_fd, b"R")
+            with contextlib.suppress(BrokenPipeError):
+                os.write(self._ready_fd, b"R")
             os.close(self._ready_fd)
             self._ready_fd = None
 

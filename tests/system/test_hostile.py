@@ -4,7 +4,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-import msgpack
+import msgpack  # type: ignore[import-untyped]  # has no types of its own
 import pytest
 import zmq
 

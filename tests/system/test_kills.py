@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-import msgpack
+import msgpack  # type: ignore[import-untyped]  # has no types of its own
 import psutil
 import pytest
 import zmq

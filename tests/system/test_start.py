@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -126,7 +127,7 @@ def test_pools_that_do_not_cover_the_stages_in_order_are_refused(runtime_directo
 )
 def test_every_layout_of_pools_serves(runtime_directory: Path, pools: str) -> None:
     flips = [{"op": "flip"}, {"op": "flop"}, {"op": "rotate", "angle": 180}]
-    outputs = [
+    outputs: list[dict[str, Any]] = [
         {"operations": [{"op": "resize", "width": 96, "height": 64, "fit": "fill"}]},
         {"quality": 90},
         {"operations": [{"op": "grayscale"}, *flips], "format": "raw"},

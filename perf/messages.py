@@ -1,0 +1,40 @@
+"""What the benchmark and its child processes say to one another: one line of JSON each, over the child's pipes."""
+
+from typing import Literal
+
+import msgspec
+
+
+class LoadOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """To the producer: keep `in_flight` frames in flight for `seconds`."""
+
+    endpoint: str
+    picture_file: str
+    in_flight: int
+    seconds: float
+
+
+class IdealOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """To a bare process: make the calls for `picture_file` for `seconds`, once told to go."""
+
+    picture_file: str
+    seconds: float
+
+
+class Word(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A child is ready to begin, or is told to."""
+
+    word: Literal["ready", "go"]
+
+
+class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What was seen of one contender, at one size, in one round."""
+
+    frames: int
+    frames_per_second: float
+    latency_us: list[int]
+    """Of each frame, from before it was sent until its reply was read; of bare calls, their time."""
+    inside_us: list[int]
+    """Of each frame, `timing_us.total` of its reply; empty of bare calls."""
+    picture_sha256: str
+    """Of a finished picture: contenders that did the same work made the same picture."""

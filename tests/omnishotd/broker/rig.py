@@ -1,0 +1,286 @@
+"""A broker without sockets, processes or a clock: the real `Flow`, with a test in place of all around it."""
+
+import functools
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgpack  # type: ignore[import-untyped]  # has no types of its own
+
+from ipc.errors import ErrorCode
+from ipc.extents import ExtentAllocator
+from ipc.messages import Answer, Encode, Encoded, Extent, Fault, Task
+from ipc.pixels import Geometry, Layout
+from ipc.settings import (
+    ControlSettings,
+    FramesSettings,
+    MemorySettings,
+    PipelineSettings,
+    PoolSettings,
+    Settings,
+    SupervisorSettings,
+)
+from ipc.wire import Request
+from omnishotd.broker.crew import Worker
+from omnishotd.broker.flow import Flow
+from omnishotd.broker.frame import Frame, Payload, RequestKey, Sender
+from omnishotd.broker.plan import Plan
+from omnishotd.broker.replies import Reply
+from tests.photographs import photograph_jpeg
+
+MS: Final = 1000
+"""Microseconds."""
+START_US: Final = 1_000_000
+ARENA_BYTES: Final = 8 << 20
+LAYOUTS: Final = (
+    ("decode", "transform", "encode"),
+    ("decode+transform", "encode"),
+    ("decode", "transform+encode"),
+    ("decode+transform+encode",),
+)
+"""Every way in which pools can share the three stages."""
+
+PLAIN: Final[dict[str, Any]] = {}
+SMALLER: Final[dict[str, Any]] = {"operations": [{"op": "resize", "width": 16, "height": 16}]}
+RAW_OUT: Final[dict[str, Any]] = {"operations": [{"op": "resize", "width": 8}], "format": "raw"}
+RAW_IN: Final[dict[str, Any]] = {"format": "raw", "width": 32, "height": 16, "layout": "RGB"}
+CAMERA = Sender(b"camera", has_delimiter=False)
+OTHER = Sender(b"other", has_delimiter=False)
+
+
+def picture(side: int = 64, mark: bytes = b"") -> bytes:
+    """A real JPEG; `mark` makes its bytes differ from another's, and not its picture."""
+    return _plain_picture(side) + mark
+
+
+@functools.cache
+def _plain_picture(side: int) -> bytes:
+    return photograph_jpeg(side)
+
+
+def make_settings(
+    pools: tuple[str, ...] = LAYOUTS[0],
+    *,
+    workers: int = 2,
+    frames: dict[str, Any] | None = None,
+    presets: dict[str, dict[str, Any]] | None = None,
+    **pipeline: Any,
+) -> Settings:
+    """Plain settings, with bounds small enough to be reached."""
+    return Settings(
+        runtime_directory="/nowhere",
+        frames=FramesSettings(
+            **{
+                "endpoints": [],
+                "socket_mode": 0o660,
+                "max_frame_bytes": 1 << 20,
+                "max_pixels": 2_000_000,
+                "max_side": 4096,
+                "rate_per_second": 0,
+                **(frames or {}),
+            }
+        ),
+        pipeline=PipelineSettings(
+            **{
+                "max_concurrent_jobs": 4,
+                "queue_limit": 8,
+                "queue_max_bytes": 4 << 20,
+                "queue_timeout_ms": 30_000,
+                "stage_timeout_ms": 5_000,
+                "drain_timeout_ms": 1_000,
+                "pools": [PoolSettings(stages=name.split("+"), workers=workers) for name in pools],
+                **pipeline,
+            }
+        ),
+        supervisor=SupervisorSettings(restarts_max=10, restart_window_s=30),
+        memory=MemorySettings(arena_mb=ARENA_BYTES >> 20),
+        control=ControlSettings(host="127.0.0.1", port=0),
+        presets=presets or {"thumbnail": {"outputs": [SMALLER]}},
+    )
+
+
+def header(request_id: str, outputs: list[dict[str, Any]] | None = None, **keys: Any) -> bytes:
+    """A request's header as a producer writes it."""
+    content: dict[str, Any] = {"v": 1, "id": request_id, **keys}
+    if "preset" not in keys and keys.get("op", "process") == "process":
+        content["outputs"] = [SMALLER] if outputs is None else outputs
+    return bytes(msgpack.packb(content))
+
+
+@dataclass(frozen=True)
+class Told:
+    """A reply as its producer gets it."""
+
+    sender: Sender
+    header: dict[str, Any]
+    pictures: list[bytes]
+    at_us: int
+
+    @property
+    def id(self) -> str:
+        return str(self.header["id"])
+
+    @property
+    def code(self) -> str:
+        """`ok`, or the error's code."""
+        return "ok" if self.header["status"] == "ok" else str(self.header["error"]["code"])
+
+
+@dataclass(frozen=True)
+class Held:
+    """A task that a worker got and has not answered."""
+
+    worker: Worker
+    task: Task
+    is_suspect: bool = False
+    """Whether the frame was under suspicion when it was handed over."""
+
+
+class Rig:
+    """The flow, its arena, its workers and its producers."""
+
+    def __init__(self, settings: Settings | None = None, *, hire: bool = True, arena_bytes: int = ARENA_BYTES) -> None:
+        self.settings = settings or make_settings()
+        self.now_us = START_US
+        self.allocator = ExtentAllocator(arena_bytes)
+        self.written: list[tuple[Extent, bytes]] = []
+        self.told: list[Told] = []
+        self.held: list[Held] = []
+        """Oldest first."""
+        self.flow = Flow(self.settings, "0123456789abcdef", self.allocator, self._write, self._take_reply)
+        self.last_incarnation = 0
+        if hire:
+            for pool in self.settings.pipeline.pools:
+                for _ in range(pool.workers):
+                    self.hire(pool.name)
+
+    def _write(self, extent: Extent, data: Payload) -> None:
+        assert len(data) <= extent.bytes
+        self.written.append((extent, bytes(data)))
+
+    def _take_reply(self, sender: Sender, reply: Reply, now_us: int) -> None:
+        pictures = [bytes(part) for part in reply.pictures]
+        assert reply.bytes == len(reply.header) + sum(map(len, pictures))
+        self.told.append(Told(sender, msgpack.unpackb(reply.header), pictures, now_us))
+
+    def hire(self, pool: str) -> Worker:
+        """Start a worker and let it say hello."""
+        self.last_incarnation += 1
+        number = self.last_incarnation
+        self.flow.expect(number, f"{pool}-{number}", pool.split("+"))
+        worker = self.flow.crew.hello(number, b"w%d" % number)
+        assert worker is not None
+        return worker
+
+    # ---- producers
+
+    def submit(
+        self,
+        request_id: str,
+        payload: bytes | None = None,
+        outputs: list[dict[str, Any]] | None = None,
+        *,
+        sender: Sender = CAMERA,
+        **keys: Any,
+    ) -> None:
+        """Send a frame, and give it to workers if its turn has come."""
+        parts = [header(request_id, outputs, **keys), picture() if payload is None else payload]
+        self.flow.receive(sender, parts, self.now_us)
+        self.work()
+
+    def cancel(self, request_id: str, *, sender: Sender = CAMERA, **keys: Any) -> None:
+        """Take a frame back."""
+        self.flow.receive(sender, [header(request_id, op="cancel", **keys)], self.now_us)
+        self.work()
+
+    def replies(self, request_id: str) -> list[str]:
+        """How a request was answered: `ok` or an error's code, once for each reply."""
+        return [told.code for told in self.told if told.id == request_id]
+
+    # ---- workers
+
+    def work(self) -> None:
+        """What the broker's process does at the end of each turn."""
+        self.flow.start_waiting(self.now_us)
+        for worker, tasks in self.flow.assign(self.now_us):
+            suspects = {job.lease for batch in worker.batches for job in batch.jobs if job.frame.suspect}
+            self.held += [Held(worker, task, task.lease in suspects) for task in tasks]
+
+    def answer(self, held: Held, fault: Fault | None = None) -> None:
+        """Have a worker answer one of its tasks as it should, or with a fault."""
+        encodes = [] if fault else [step for step in held.task.steps if isinstance(step, Encode)]
+        encoded = [Encoded(step.output, "jpeg", step.geometry.width, step.geometry.height, 80) for step in encodes]
+        parts = [b"picture %d" % step.output for step in encodes]
+        self.say(held, Answer(held.task.lease, [] if fault else [7] * len(held.task.steps), encoded, fault), parts)
+
+    def say(self, held: Held, answer: Answer, parts: list[bytes]) -> None:
+        """Have a worker say anything about one of its tasks."""
+        self.held = [other for other in self.held if other.task.lease != answer.lease]
+        self.flow.answered(held.worker, answer, parts, self.now_us)
+        self.work()
+
+    def die(self, worker: Worker, *, replace: bool = True) -> None:
+        """Prove a worker dead, and start another in its place."""
+        self.held = [held for held in self.held if held.worker is not worker]
+        self.flow.gone(worker.incarnation, "SIGKILL", self.now_us)
+        if replace:
+            self.hire(self.settings.pipeline.pools[worker.pool].name)
+        self.work()
+
+    def finish(self) -> None:
+        """Answer everything that is held until nothing is."""
+        while self.held:
+            self.answer(self.held[0])
+
+    # ---- time
+
+    def wait(self, time_us: int) -> list[Worker]:
+        """Let time pass. Returns the workers that are to be killed."""
+        self.now_us += time_us
+        overdue = self.flow.pass_time(self.now_us)
+        self.work()
+        return overdue
+
+
+def full_rig(**pipeline: Any) -> Rig:
+    """One frame in work in the hands of a worker, so that all others wait."""
+    rig = Rig(make_settings(max_concurrent_jobs=1, **pipeline))
+    rig.submit("working", client="work")
+    return rig
+
+
+def used_bytes(rig: Rig) -> int:
+    """Bytes of the arena in use."""
+    return rig.allocator.figures().used_bytes
+
+
+def make_frame(
+    number: int,
+    payload: bytes = b"x",
+    *,
+    sender: Sender = CAMERA,
+    deadline_us: int = START_US,
+    request_id: str | None = None,
+    **keys: Any,
+) -> Frame:
+    """A frame that was admitted, of a picture of 8 x 8 pixels and without outputs."""
+    request = Request(v=1, id=request_id or f"f{number}", **keys)
+    square = Geometry(8, 8, Layout.RGB)
+    return Frame(
+        number=number,
+        trace=f"t-{number}",
+        producer=sender.identity,
+        sender=sender,
+        key=RequestKey(sender.identity, request.id or ""),
+        payload_digest=hash(payload),
+        fingerprint=hash(payload),
+        request=request,
+        payload=payload,
+        plan=Plan("jpeg", "jpeg", square, False, square, (), square.pixels, (square.bytes,)),
+        arrived_us=START_US,
+        deadline_us=deadline_us,
+    )
+
+
+def bad_image() -> Fault:
+    """What a decoder says of a broken picture."""
+    return Fault(ErrorCode.BAD_IMAGE, "cut off")

@@ -1,0 +1,283 @@
+"""The whole flow under any order of requests, answers, deaths, deadlines and cancels, for every layout of pools.
+
+What must hold after each step stands in the invariants; what must hold in the end, in `teardown`.
+"""
+
+from collections import Counter
+from typing import Any, ClassVar
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from ipc.errors import ErrorCode
+from ipc.messages import Answer, Decode, Encode, Encoded, Extent, Fault, Transform
+from omnishotd.broker.crew import Worker
+from omnishotd.broker.frame import Frame, FrameState, Sender
+from tests.omnishotd.broker.rig import LAYOUTS, MS, PLAIN, RAW_OUT, SMALLER, Held, Rig, make_settings, picture
+
+FRAMES_MAX = 3
+QUEUE_MAX = 2
+ARENA_BYTES = 160_000
+"""So small that frames wait for it."""
+SENDERS = [Sender(b"a", has_delimiter=False), Sender(b"b", has_delimiter=True)]
+PAYLOADS = [(picture(64), None), (picture(100), None), (picture(160), None)] + [
+    (bytes(side * side * 3), {"format": "raw", "width": side, "height": side, "layout": "RGB"}) for side in (8, 120)
+]
+PICK = st.integers(0, 1 << 20)
+"""Chooses from a list whose length is known only when the rule runs."""
+FAULTS = st.sampled_from([ErrorCode.BAD_IMAGE, ErrorCode.INTERNAL, ErrorCode.TOO_LARGE])
+
+
+class AnyLife(RuleBasedStateMachine):
+    """Plays producers, workers and the supervisor at once."""
+
+    pools: ClassVar[tuple[str, ...]] = LAYOUTS[0]
+    whole_frame_pixels_max: ClassVar[int] = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        bounds: dict[str, Any] = {
+            "queue_limit": QUEUE_MAX,
+            "max_concurrent_jobs": FRAMES_MAX,
+            "whole_frame_pixels_max": self.whole_frame_pixels_max,
+        }
+        self.rig = Rig(make_settings(self.pools, **bounds), arena_bytes=ARENA_BYTES)
+        self.answered_until = 0
+        self.open: dict[str, int] = {}
+        """Requests that still have a final reply to come, and how many were sent and not joined."""
+        self.frames: dict[int, Frame] = {}
+
+    # ---- producers
+
+    @rule(
+        number=st.integers(0, 11),
+        again=st.booleans(),
+        sender=st.sampled_from(SENDERS),
+        payload=st.integers(0, len(PAYLOADS) - 1),
+        outputs=st.lists(st.sampled_from([PLAIN, SMALLER, RAW_OUT]), min_size=1, max_size=3),
+        keys=st.fixed_dictionaries(
+            {
+                "priority": st.integers(0, 9),
+                "on_full": st.sampled_from(["reject", "drop_oldest", "latest"]),
+                "stream": st.sampled_from(["left", "right"]),
+                "deadline_ms": st.sampled_from([50, 5_000, 600_000]),
+            }
+        ),
+    )
+    def submit(
+        self,
+        number: int,
+        again: bool,
+        sender: Sender,
+        payload: int,
+        outputs: list[dict[str, Any]],
+        keys: dict[str, Any],
+    ) -> None:
+        """One of a few ids, so that they come again: with the same bytes, or with others."""
+        name = f"r{number}"
+        data, raw_input = PAYLOADS[number % len(PAYLOADS) if again else payload]
+        wanted = [SMALLER] if again else outputs
+        raw: dict[str, Any] = {"input": raw_input} if raw_input else {}
+        was_open = name in self.open
+        received = self.rig.flow.account.received
+        self.rig.submit(name, data, wanted, sender=sender, client="cam", **keys, **raw)
+        is_joined = was_open and self.rig.flow.account.received == received
+        if not is_joined:
+            # A new frame, a refusal, or a reply that is known: each is one reply, now or later.
+            self.open[name] = self.open.get(name, 0) + 1
+
+    @rule(number=st.integers(0, 11))
+    def cancel(self, number: int) -> None:
+        self.rig.cancel(f"r{number}", client="cam")
+
+    # ---- workers
+
+    def pick(self, index: int) -> Held:
+        return self.rig.held[index % len(self.rig.held)]
+
+    @precondition(lambda self: self.rig.held)
+    @rule(index=PICK)
+    def answer(self, index: int) -> None:
+        self.rig.answer(self.pick(index))
+
+    @precondition(lambda self: self.rig.held)
+    @rule(index=PICK, code=FAULTS)
+    def answer_with_a_fault(self, index: int, code: ErrorCode) -> None:
+        self.rig.answer(self.pick(index), Fault(code, "no"))
+
+    @precondition(lambda self: self.rig.held)
+    @rule(
+        index=PICK,
+        step_us=st.lists(st.just(1), max_size=3),
+        outputs=st.lists(st.integers(-1, 3), max_size=3),
+        parts=st.integers(0, 3),
+    )
+    def answer_wrongly(self, index: int, step_us: list[int], outputs: list[int], parts: int) -> None:
+        held = self.pick(index)
+        encoded = [Encoded(output, "jpeg", 16, 16, 80) for output in outputs]
+        self.rig.say(held, Answer(held.task.lease, step_us, encoded), [b"x"] * parts)
+
+    @precondition(lambda self: self.rig.held)
+    @rule(index=PICK, off=st.sampled_from([-1, 1, 1000]))
+    def answer_under_another_lease(self, index: int, off: int) -> None:
+        """A lease that was, is another's, or never was."""
+        held = self.pick(index)
+        lease = held.task.lease + off
+        if any(other.task.lease == lease and other.worker is held.worker for other in self.rig.held):
+            return
+        stale = self.rig.flow.ledger.stale_answers
+        self.rig.flow.answered(held.worker, Answer(lease, [], []), [], self.rig.now_us)
+        assert self.rig.flow.ledger.stale_answers == stale + 1
+
+    @rule(index=PICK)
+    def die(self, index: int) -> None:
+        workers = self.rig.flow.crew.workers()
+        self.rig.die(workers[index % len(workers)])
+
+    def condemned(self) -> list[Worker]:
+        return [worker for worker in self.rig.flow.crew.workers() if worker.is_condemned]
+
+    @precondition(lambda self: self.condemned())
+    @rule(index=PICK)
+    def kill_a_condemned_worker(self, index: int) -> None:
+        condemned = self.condemned()
+        self.rig.die(condemned[index % len(condemned)])
+
+    # ---- time
+
+    @rule(time_us=st.sampled_from([1, 49 * MS, 3_000 * MS, 5_001 * MS, 130_000 * MS]))
+    def let_time_pass(self, time_us: int) -> None:
+        """Workers over their limit are condemned; until one dies, it holds what it has and may still answer."""
+        for worker in self.rig.wait(time_us):
+            assert worker.batches
+            assert worker.is_condemned
+
+    # ---- what must hold
+
+    def known_frames(self) -> list[Frame]:
+        """All frames that anyone holds or will hold; those that were seen before stay known."""
+        flow = self.rig.flow
+        for frame in flow._window.all_in_flight():
+            self.frames[frame.number] = frame
+        return list(self.frames.values())
+
+    @invariant()
+    def account_adds_up(self) -> None:
+        flow = self.rig.flow
+        flow.check()
+        states = Counter(frame.state for frame in self.known_frames())
+        assert flow.schedule.count == states[FrameState.WAITING] <= QUEUE_MAX
+        assert flow.account.in_flight == states[FrameState.WORKING]
+        assert flow.ledger.working == states[FrameState.WORKING] + states[FrameState.ABANDONED] <= FRAMES_MAX
+
+    @invariant()
+    def extents_belong_to_frames_in_work_and_do_not_overlap(self) -> None:
+        extents = [
+            extent
+            for frame in self.known_frames()
+            for extent in (frame.source, frame.pixels, *frame.results)
+            if extent is not None
+        ]
+        figures = self.rig.allocator.figures()
+        assert figures.extents == len(extents)
+        if self.rig.flow.ledger.working == 0:
+            assert figures.used_bytes == 0
+        assert_apart(extents)
+
+    @invariant()
+    def nothing_that_a_lease_names_is_free(self) -> None:
+        used = self.rig.allocator._used
+        for held in self.rig.held:
+            for step in held.task.steps:
+                targets = [step.target] if isinstance(step, Decode | Transform) else []
+                for extent in [step.source, *targets]:
+                    assert extent.offset in used, "an extent was freed while a worker may touch it"
+
+    @invariant()
+    def no_extent_is_written_by_one_lease_and_touched_by_another(self) -> None:
+        written = [step.target for held in self.rig.held for step in held.task.steps if not isinstance(step, Encode)]
+        assert_apart(written)
+
+    @invariant()
+    def no_lease_is_lost(self) -> None:
+        leases = {held.task.lease for held in self.rig.held}
+        assert leases == set(self.rig.flow.ledger._leases)
+        assert leases == {
+            job.lease for worker in self.rig.flow.crew.workers() for batch in worker.batches for job in batch.jobs
+        }
+        assert sum(frame.leases_out for frame in self.known_frames()) == len(leases)
+
+    @invariant()
+    def suspects_are_alone(self) -> None:
+        for held in self.rig.held:
+            if held.is_suspect:
+                assert held.worker.held == 1
+
+    @invariant()
+    def each_request_gets_at_most_one_final_reply(self) -> None:
+        for told in self.rig.told[self.answered_until :]:
+            assert self.open.get(told.id, 0) > 0, f"{told.id} was answered {told.code} although nothing was open"
+            self.open[told.id] -= 1
+            if not self.open[told.id]:
+                del self.open[told.id]
+        self.answered_until = len(self.rig.told)
+
+    def teardown(self) -> None:
+        """The supervisor drains, and half of the workers die of it."""
+        self.rig.flow.drain()
+        self.rig.submit("late")
+        assert self.rig.replies("late") == ["SHUTTING_DOWN"]
+        del self.rig.told[-1]
+        for worker in self.condemned():
+            self.rig.die(worker)
+        for held in list(self.rig.held)[::2]:
+            if held in self.rig.held:
+                self.rig.die(held.worker)
+        self.rig.finish()
+        assert self.rig.flow.is_idle
+        self.each_request_gets_at_most_one_final_reply()
+        assert self.open == {}, "a request was never answered"
+        assert self.rig.allocator.figures().used_bytes == 0
+        self.account_adds_up()
+        for frame in self.known_frames():
+            assert frame.state is FrameState.FINISHED
+
+
+def assert_apart(extents: list[Extent]) -> None:
+    """No byte belongs to two extents."""
+    end = 0
+    for extent in sorted(extents, key=lambda extent: extent.offset):
+        assert extent.offset >= end
+        end = extent.offset + extent.bytes
+
+
+SETTINGS = settings(max_examples=100, stateful_step_count=50, deadline=None)
+
+
+class FusedFront(AnyLife):
+    pools = LAYOUTS[1]
+
+
+class FusedBack(AnyLife):
+    pools = LAYOUTS[2]
+
+
+class FusedWhole(AnyLife):
+    pools = LAYOUTS[3]
+
+
+class SmallFramesWhole(AnyLife):
+    whole_frame_pixels_max = 100 * 100
+
+
+TestThreePools = AnyLife.TestCase
+TestThreePools.settings = SETTINGS
+TestFusedFront = FusedFront.TestCase
+TestFusedFront.settings = SETTINGS
+TestFusedBack = FusedBack.TestCase
+TestFusedBack.settings = SETTINGS
+TestSmallFramesWhole = SmallFramesWhole.TestCase
+TestSmallFramesWhole.settings = SETTINGS
+TestFusedWhole = FusedWhole.TestCase
+TestFusedWhole.settings = SETTINGS

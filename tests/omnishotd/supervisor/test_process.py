@@ -1,0 +1,171 @@
+"""What the supervisor believes of whom. The daemon as a whole is held by `tests/system`."""
+
+import os
+import select
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from ipc.channel import channel_pair, child_channel
+from ipc.messages import Drained, FromChild, Kill, Ready, Unable, WorkerExpected, WorkerGone
+from omnishotd.supervisor.children import ChildProcess
+from omnishotd.supervisor.instance import Instance, listen
+from omnishotd.supervisor.lifecycle import ServiceEvent
+from omnishotd.supervisor.notify import Notifier
+from omnishotd.supervisor.process import Supervisor
+from omnishotd.supervisor.service import Service
+from omnishotd.supervisor.signals import HANDLED
+from tests.control.support import make_settings
+
+
+class Stage:
+    """A supervisor that is not run, and services whose processes only wait; a test says what they say."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self.supervisor = supervisor
+        self.voices: dict[str, socket.socket] = {}
+        for number, service in enumerate(supervisor._services):
+            process = subprocess.Popen(["/bin/sleep", "1000"])
+            ours, self.voices[service.name] = channel_pair()
+            service.child = ChildProcess(process, os.pidfd_open(process.pid), ours)
+            service.incarnation = number
+            service.advance(ServiceEvent.SPAWN)
+            service.advance(ServiceEvent.READY)
+
+    def service(self, name: str) -> Service:
+        return self.supervisor._named(name)
+
+    def say(self, name: str, said: FromChild | bytes) -> None:
+        """Have a service say something, and the supervisor hear it."""
+        self.voices[name].send(said if isinstance(said, bytes) else msgspec.msgpack.encode(said))
+        self.supervisor._listen_to(self.service(name))
+
+    def killed(self) -> list[str]:
+        """Name the services whose process was killed, waiting for those that must have been."""
+        killed = []
+        for service in self.supervisor._services:
+            if service.child is not None and service.kill_reason:
+                assert select.select([service.child.pidfd], [], [], 10)[0]
+                killed.append(service.name)
+            elif service.child is not None:
+                assert select.select([service.child.pidfd], [], [], 0)[0] == []
+        return killed
+
+
+@pytest.fixture
+def stage(runtime_directory: Path) -> Iterator[Stage]:
+    settings = msgspec.structs.replace(make_settings(), runtime_directory=str(runtime_directory))
+    handlers = {number: signal.getsignal(number) for number in HANDLED}
+    instance = Instance(settings)
+    with listen("127.0.0.1", 0) as listener:
+        supervisor = Supervisor(settings, instance, listener, Notifier(None), json_logs=False, ready_fd=None)
+        made = Stage(supervisor)
+        yield made
+        supervisor._end_all()
+    for voice in made.voices.values():
+        voice.close()
+    instance.close()
+    signal.set_wakeup_fd(-1)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    os.close(supervisor._signals._reader)
+    os.close(supervisor._signals._writer)
+
+
+def test_broker_may_have_a_worker_killed(stage: Stage) -> None:
+    stage.say("broker", Kill(stage.service("decode-1").incarnation, "over its time limit"))
+
+    assert stage.killed() == ["decode-1"]
+    assert stage.service("decode-1").kill_reason == "over its time limit"
+
+
+def test_kill_of_a_process_that_is_no_more_kills_nobody(stage: Stage) -> None:
+    stage.say("broker", Kill(999, "over its time limit"))
+
+    assert stage.killed() == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        Kill(0, "I say so"),
+        Drained(0),
+        Unable("I say so", 1),
+        Ready(),
+        b"garbage",
+        msgspec.msgpack.encode(["ready", "x"])[:-1] + b"\xff",
+    ],
+    ids=["kill", "drained", "unable", "ready again", "garbage", "no UTF-8"],
+)
+def test_worker_that_says_what_is_not_its_to_say_is_killed_alone(stage: Stage, said: FromChild | bytes) -> None:
+    """It decodes hostile bytes: whoever took it over must not reach the daemon through it."""
+    stage.say("decode-0", said)
+
+    assert stage.killed() == ["decode-0"]
+    assert stage.supervisor._exit_status == 0
+
+
+def test_death_of_a_worker_is_told_to_the_broker_after_it_was_waited_for(stage: Stage) -> None:
+    service = stage.service("decode-0")
+    assert service.child is not None
+    pid = service.child.pid
+    service.child.kill()
+    assert select.select([service.child.pidfd], [], [], 10)[0]
+    stage.supervisor._exited(service)
+
+    with child_channel(stage.voices["broker"].detach()) as broker:
+        assert broker.receive() == WorkerGone(service.incarnation, "SIGKILL; perhaps out of memory")
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_death_of_the_broker_kills_all_workers_and_leaves_the_control_plane(stage: Stage) -> None:
+    broker = stage.service("broker")
+    assert broker.child is not None
+    broker.child.kill()
+    assert select.select([broker.child.pidfd], [], [], 10)[0]
+    stage.supervisor._exited(broker)
+
+    assert stage.killed() == ["decode-0", "decode-1", "transform+encode-0"]
+
+
+def test_broker_that_cannot_be_started_again_gets_no_workers(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers without a broker would hold the arena for ever, and the next broker waits for them to end."""
+    for service in stage.supervisor._services:
+        if service.child is not None and service.name != "control":
+            service.child.kill()
+            stage.supervisor._exited(service)
+
+    asked: list[str] = []
+
+    def refuse(module: str, *_: object) -> None:
+        asked.append(module)
+        raise OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr("omnishotd.supervisor.nursery.spawn", refuse)
+    stage.supervisor._spawn_pipeline()
+
+    assert asked == ["omnishotd.broker"]
+    assert not any(service.is_live for service in stage.supervisor._services if service.name != "control")
+
+
+def test_worker_that_cannot_be_started_is_reported_as_gone(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = stage.service("decode-0")
+    assert service.child is not None
+    service.child.kill()
+    stage.supervisor._exited(service)
+
+    def refuse(*_: object) -> None:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr("omnishotd.supervisor.nursery.spawn", refuse)
+    stage.supervisor._spawn(service)
+
+    with child_channel(stage.voices["broker"].detach()) as broker:
+        messages = [broker.receive() for _ in range(3)]
+    assert [type(message) for message in messages] == [WorkerGone, WorkerExpected, WorkerGone]

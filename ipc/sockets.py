@@ -20,7 +20,6 @@ PRODUCER_RECEIVE_MARK: Final = 64
 PRODUCER_SEND_MARK: Final = 32
 """Messages that libzmq may hold for one producer; beyond, the broker's own bounded backlog takes over."""
 WORK_MARK: Final = 64
-CONNECTIONS_MAX: Final = 2048
 
 
 def make_context() -> zmq.Context[zmq.Socket[bytes]]:
@@ -56,12 +55,13 @@ def bind_producers(
     return router
 
 
-def bind_work(context: zmq.Context[zmq.Socket[bytes]], endpoint: str) -> zmq.Socket[bytes]:
+def bind_work(context: zmq.Context[zmq.Socket[bytes]], endpoint: str, message_bytes_max: int) -> zmq.Socket[bytes]:
     """Open the broker's end of the frames' road."""
     router = context.socket(zmq.ROUTER)
     router.setsockopt(zmq.ROUTER_MANDATORY, 1)
     router.setsockopt(zmq.RCVHWM, WORK_MARK)
     router.setsockopt(zmq.SNDHWM, WORK_MARK)
+    router.setsockopt(zmq.MAXMSGSIZE, message_bytes_max)
     router.setsockopt(zmq.LINGER, 0)
     previous = os.umask(0o177)
     try:

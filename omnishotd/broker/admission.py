@@ -78,7 +78,8 @@ class Admission:
         self._queue_bytes_max = settings.pipeline.queue_max_bytes
         self._trace_prefix = trace_prefix
         self._last_number = 0
-        # Nobody outside knows it, so nobody can make two payloads that look the same.
+        # Not a cryptographic hash: the seed keeps anybody from preparing two payloads that look the same, and one who
+        # finds such a pair nevertheless fools only the names, or the quarantine, that he could have used anyway.
         self._digest_seed = secrets.randbits(64)
         self.is_draining = False
 

@@ -51,7 +51,7 @@ class BrokerProcess:
         self._channel = channel
         self._arena = Arena(start.arena_fd, start.arena_bytes)
         self._allocator = ExtentAllocator(start.arena_bytes)
-        self._work = bind_work(context, start.work_endpoint)
+        self._work = bind_work(context, start.work_endpoint, start.arena_bytes)
         self._door = bind_producers(
             context,
             settings.frames.endpoints,

@@ -17,6 +17,9 @@ from stages.outputs import parse_outputs
 SOCKET_PATH_BYTES_MAX: Final = 107
 """sockaddr_un holds 108 bytes, the last of them zero (unix(7))."""
 
+PRESETS_BYTES_MAX: Final = 64 << 10
+"""All settings go to each process in one message of at most 128 KiB, see `ipc.channel`."""
+
 _STAGES: Final = ("decode", "transform", "encode")
 _PRESET_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _RUNTIME: Final = "$RUNTIME_DIRECTORY"
@@ -114,15 +117,20 @@ def _host(configuration: Configuration) -> Iterator[Problem]:
 
 
 def _presets(configuration: Configuration) -> Iterator[Problem]:
+    size_bytes = 0
     limits = Limits(max_side=configuration.frames.max_side, max_pixels=configuration.frames.max_pixels)
     for name, preset in configuration.presets.items():
         if not _PRESET_NAME.fullmatch(name):
             yield Problem("presets", f"{shown(name)} must be 1 to 64 letters, digits, dots, hyphens or underscores")
             continue
         try:
-            parse_outputs(msgspec.msgpack.encode(preset.outputs), limits)
+            encoded = msgspec.msgpack.encode(preset.outputs)
+            size_bytes += len(encoded)
+            parse_outputs(encoded, limits)
         except FrameError as error:
             where, _, what = error.message.partition(": ")
             yield Problem(f"presets.{name}.{where}", what)
         except OverflowError:
             yield Problem(f"presets.{name}.outputs", "holds a number of more than 64 bits")
+    if size_bytes > PRESETS_BYTES_MAX:
+        yield Problem("presets", f"take {size_bytes} bytes as they travel, at most {PRESETS_BYTES_MAX} may be")

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from ipc.settings import PoolSettings, Settings
-from omnishotd.config import ConfigurationError, resolve
+from omnishotd.config import ConfigurationError, checks, resolve
 from omnishotd.config.layers import read_environment, value_of
 from omnishotd.config.schema import Configuration, default_pools
 
@@ -341,3 +341,13 @@ def test_every_number_has_two_bounds() -> None:
         for name, field in fields.items():
             if field.annotation in {int, float}:
                 assert {type(bound).__name__ for bound in field.metadata} >= {"Ge", "Le"}, name
+
+
+def test_presets_too_large_for_the_message_that_carries_them_are_refused() -> None:
+    operations = [{"op": "resize", "width": 100 + number, "height": 100} for number in range(60)]
+    presets = {f"preset-{number}": {"outputs": [{"operations": operations}]} for number in range(50)}
+
+    found = list(checks.problems(Configuration.model_validate({"presets": presets}), Path("/run/omnishotd")))
+
+    assert [problem.key for problem in found] == ["presets"]
+    assert f"at most {checks.PRESETS_BYTES_MAX}" in found[0].what

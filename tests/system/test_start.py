@@ -12,6 +12,7 @@ import pytest
 from omnishotd.client import Client
 from tests.daemon import Daemon
 from tests.numbered import number_of, number_of_jpeg, numbered_jpeg, numbered_pixels
+from tests.waiting import eventually
 
 EXIT_UNAVAILABLE = 69
 EXIT_NO_MEMORY = 71
@@ -48,7 +49,7 @@ def test_a_second_instance_in_the_same_directory_is_refused_and_harms_nothing(da
 
     assert outcome.returncode == EXIT_ALREADY_RUNNING
     assert f"another omnishotd runs in {daemon.directory}" in the_line(outcome)
-    assert daemon.get("/health/ready")[0] == 200
+    eventually(lambda: daemon.get("/health/ready")[0] == 200, within_s=5.0, what="the first instance is ready")
 
 
 def test_a_second_instance_on_the_same_endpoint_is_refused(daemon: Daemon, tmp_path: Path) -> None:

@@ -53,6 +53,16 @@ def aligned(size_bytes: int) -> int:
     return (size_bytes + ALIGNMENT_BYTES - 1) & -ALIGNMENT_BYTES
 
 
+def divided(block: Extent, sizes_bytes: list[int]) -> list[Extent]:
+    """Divide an extent into aligned ones of these sizes; it has room for them, see `aligned`."""
+    parts: list[Extent] = []
+    offset = block.offset
+    for size_bytes in sizes_bytes:
+        parts.append(Extent(offset, size_bytes))
+        offset += aligned(size_bytes)
+    return parts
+
+
 class ExtentAllocator:
     """Hands out extents of `total_bytes` of memory."""
 

@@ -5,7 +5,7 @@ import os
 import select
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -55,14 +55,14 @@ class Contender:
 class Child:
     """A process of the benchmark, ready and waiting for orders."""
 
-    def __init__(self, module: str, *arguments: str) -> None:
+    def __init__(self, module: str, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
         self._module = module
         self._process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=ROOT,
-            env=child_environment(),  # as the daemon's workers have it
+            env=environment or child_environment(),  # as the daemon's workers have it
         )
 
     def __enter__(self) -> Self:
@@ -135,9 +135,14 @@ def contenders(files: dict[int, str]) -> Iterator[list[Contender]]:
     """Start all there is to be measured. Those whose turn it is not are idle."""
     with contextlib.ExitStack() as stack:
         bare = [stack.enter_context(Child("perf.ideal", *files.values())) for _ in range(CORES)]
-        producer = stack.enter_context(Child("perf.load"))
+        one_thread = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        untuned = [
+            stack.enter_context(Child("perf.ideal", *files.values(), environment=one_thread)) for _ in range(CORES)
+        ]
+        producer = stack.enter_context(Child("perf.load", environment=os.environ))
         found = [
             Contender("ideal", lambda file, seconds: run_ideal(bare, file, seconds)),
+            Contender("untuned", lambda file, seconds: run_ideal(untuned, file, seconds)),
             Contender("bare", lambda file, seconds: run_ideal(bare[:1], file, seconds)),
         ]
         for name, assignments in (("daemon", []), ("staged", [_STAGED])):

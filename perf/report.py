@@ -69,8 +69,12 @@ def throughput_table(measurements: Sequence[Measurement]) -> Table:
         for layout in LAYOUTS:
             rates = _rates(measurements, side, f"{layout}-{IN_FLIGHT}")
             row += [_rate(spread(rates).median), _ratio(ratios(rates, ideal))]
+        untuned = _rates(measurements, side, "untuned")
+        daemon = _rates(measurements, side, f"daemon-{IN_FLIGHT}")
+        row += [_rate(spread(untuned).median), _ratio(ratios(daemon, untuned))]
         rows.append(tuple(row))
-    columns = ("", "ideal", *(column for layout in LAYOUTS for column in (layout, f"{layout} / ideal")))
+    layouts = (column for layout in LAYOUTS for column in (layout, f"{layout} / ideal"))
+    columns = ("", "ideal", *layouts, "untuned", "daemon / untuned")
     return Table(f"frames per second, {IN_FLIGHT} in flight", columns, tuple(rows))
 
 

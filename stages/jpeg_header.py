@@ -13,6 +13,7 @@ import msgspec
 
 from ipc.errors import ErrorCode, FrameError
 from stages import exif
+from stages.known_headers import KnownHeaders
 
 MAGIC: Final = b"\xff\xd8\xff"
 
@@ -47,6 +48,9 @@ class JpegHeader(msgspec.Struct, frozen=True):
     or its first scan leaves components out."""
 
 
+_known: Final[KnownHeaders[JpegHeader]] = KnownHeaders()
+
+
 class _Frame(msgspec.Struct, frozen=True):
     width: int
     height: int
@@ -56,6 +60,16 @@ class _Frame(msgspec.Struct, frozen=True):
 
 def read_header(data: bytes | memoryview) -> JpegHeader:
     """Walk from SOI to the first SOS; FrameError BAD_IMAGE or UNSUPPORTED_FORMAT where libjpeg must not be let near."""
+    known = _known.find(data)
+    if known is not None:
+        return known
+    header, end = _walk(data)
+    _known.add(bytes(data[:end]), header)
+    return header
+
+
+def _walk(data: bytes | memoryview) -> tuple[JpegHeader, int]:
+    """Return what the header says, and the offset of the first byte behind it."""
     if bytes(data[:2]) != MAGIC[:2]:
         raise _bad("does not begin with SOI")
     frame: _Frame | None = None
@@ -78,7 +92,7 @@ def read_header(data: bytes | memoryview) -> JpegHeader:
                 f"JPEG process SOF{marker - 0xC0} is not accepted, only baseline, extended sequential and progressive",
             )
         elif marker == _SOS:
-            return _complete(data, at, end, frame, orientation)
+            return _complete(data, at, end, frame, orientation), end
         elif marker == _APP1 and orientation is None and bytes(data[at + 2 : at + 8]) == _EXIF:
             orientation = exif.orientation(memoryview(data)[at + 8 : end])
         at = end

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ipc.messages import Encoded, Extent
 from ipc.wire import Request
@@ -56,9 +56,8 @@ class Sender:
     """Whether the message came with a REQ's empty delimiter, which the reply must carry too."""
 
 
-@dataclass(frozen=True, slots=True)
-class RequestKey:
-    """Scope and name of a request: what makes two requests one."""
+class RequestKey(NamedTuple):
+    """Scope and name of a request: what makes two requests one. A tuple, because it is hashed ten times a frame."""
 
     scope: str | bytes
     """`client` of the header, or the connection where none was given."""
@@ -101,6 +100,8 @@ class Frame:
     suspect: bool = False
     """Whether it may have killed a worker: from then on it travels alone, so that the next death leaves no doubt."""
     leases_out: int = 0
+    block: Extent | None = None
+    """Of a frame that one worker does as a whole: the extent of which all others are parts."""
     source: Extent | None = None
     """Compressed bytes in the arena."""
     pixels: Extent | None = None

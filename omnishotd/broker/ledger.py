@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ipc.errors import ErrorCode
-from ipc.extents import ExtentAllocator
+from ipc.extents import ExtentAllocator, aligned, divided
 from ipc.messages import Answer, Decode, Encode, Encoded, Extent, Fault, Step, Transform
 from ipc.pixels import Layout
 from ipc.settings import PoolSettings
@@ -69,7 +69,13 @@ class Ledger:
 
     def start(self, frame: Frame) -> bool:
         """Take a waiting frame into work. Returns False, and changes nothing, when the arena has no room now."""
-        extents = self._allocator.allocate_all(frame.plan.sizes_bytes(len(frame.payload)))
+        sizes_bytes = frame.plan.sizes_bytes(len(frame.payload))
+        if self._is_whole(frame):
+            # All of it is free at the same moment anyway: one extent, divided, is less work than several.
+            frame.block = self._allocator.allocate(sum(map(aligned, sizes_bytes)))
+            extents = None if frame.block is None else divided(frame.block, sizes_bytes)
+        else:
+            extents = self._allocator.allocate_all(sizes_bytes)
         if extents is None:
             return False
         frame.advance(FrameEvent.START)
@@ -206,7 +212,7 @@ class Ledger:
         """Free what the job was the last to read, and make the jobs that follow it ready."""
         frame = job.frame
         if job.stages[0] is Stage.DECODE:
-            self._free(frame.source)
+            self._free(frame, frame.source)
             frame.source = None
             for index in range(len(frame.plan.outputs)):
                 if index not in job.outputs:
@@ -217,16 +223,17 @@ class Ledger:
                 frame.pixels_readers -= 1
             if last is Stage.ENCODE:
                 frame.outputs_open -= 1
-                self._free(frame.results[index])
+                self._free(frame, frame.results[index])
                 frame.results[index] = None
             else:
                 self._crew.add(self._output_job(frame, index, Stage.ENCODE))
         if frame.pixels_readers == 0:
-            self._free(frame.pixels)
+            self._free(frame, frame.pixels)
             frame.pixels = None
 
-    def _free(self, extent: Extent | None) -> None:
-        if extent is not None:
+    def _free(self, frame: Frame, extent: Extent | None) -> None:
+        """Free an extent; a part of a frame's block stays until the frame is closed."""
+        if extent is not None and frame.block is None:
             self._allocator.free(extent)
 
     def _close_if_home(self, frame: Frame) -> None:
@@ -239,9 +246,15 @@ class Ledger:
         frame.advance(FrameEvent.FINISH)
         self.working -= 1
         for extent in (frame.source, frame.pixels, *frame.results):
-            self._free(extent)
-        frame.source = frame.pixels = None
+            self._free(frame, extent)
+        if frame.block is not None:
+            self._allocator.free(frame.block)
+        frame.source = frame.pixels = frame.block = None
         frame.results = []
+
+    def _is_whole(self, frame: Frame) -> bool:
+        """Tell whether a frame passes all stages in one worker."""
+        return not frame.plan.is_raw and frame.plan.pixels <= self._whole_frame_pixels_max
 
     def _decode_job(self, frame: Frame) -> Job:
         """Make the job that decodes, and does all else that the same worker can do; to a small frame, all."""
@@ -251,7 +264,7 @@ class Ledger:
         pool = self._pool_of[Stage.DECODE]
         steps: list[Step] = [Decode(frame.source, frame.pixels, plan.format, plan.decoded)]
         job = Job(frame, pool, steps, [Stage.DECODE], [])
-        stages = STAGES if plan.pixels <= self._whole_frame_pixels_max else self._stages[pool]
+        stages = STAGES if self._is_whole(frame) else self._stages[pool]
         for index in range(len(plan.outputs)):
             if _first_stage(frame, index) in stages:
                 self._add_output(job, index, _first_stage(frame, index), stages)

@@ -109,7 +109,7 @@ class Pipeline(_Section):
         default=15_000, ge=0, le=600_000, description="How long a stop waits for accepted frames to be answered"
     )
     whole_frame_pixels_max: int = Field(
-        default=1 << 20,
+        default=1 << 22,
         ge=0,
         le=1 << 30,
         description="Pictures of at most so many pixels pass all stages in the worker that decodes them; 0: none",

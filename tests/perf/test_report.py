@@ -14,6 +14,7 @@ MIB = 1 << 20
 
 RATES = {
     "ideal": 2000.0,
+    "untuned": 1500.0,
     "bare": 1000.0,
     f"daemon-{IN_FLIGHT}": 1500.0,
     "daemon-1": 400.0,
@@ -27,7 +28,7 @@ SLOWDOWN = (1.0, 4.0, 2.0)
 def measurement(number: int, side: int, contender: str, *, sha256: str = "same") -> Measurement:
     rate = RATES[contender] / SLOWDOWN[number]
     latency_us = [int(1e6 / rate)] * 9 + [int(2e6 / rate)]
-    inside_us = [] if contender in {"ideal", "bare"} else [900]
+    inside_us = [] if contender in {"ideal", "untuned", "bare"} else [900]
     return Measurement(number, side, contender, Run(10, rate, latency_us, inside_us, sha256))
 
 
@@ -38,10 +39,19 @@ def rounds() -> list[Measurement]:
 def test_throughput_table_of_uneven_rounds_compares_round_with_round() -> None:
     table = throughput_table(rounds())
 
-    assert table.columns == ("", "ideal", "daemon", "daemon / ideal", "staged", "staged / ideal")
+    assert table.columns == (
+        "",
+        "ideal",
+        "daemon",
+        "daemon / ideal",
+        "staged",
+        "staged / ideal",
+        "untuned",
+        "daemon / untuned",
+    )
     assert table.rows == (
-        ("400 px", "1,000", "750", "0.75 (0.75..0.75)", "950", "0.95 (0.95..0.95)"),
-        ("800 px", "1,000", "750", "0.75 (0.75..0.75)", "950", "0.95 (0.95..0.95)"),
+        ("400 px", "1,000", "750", "0.75 (0.75..0.75)", "950", "0.95 (0.95..0.95)", "750", "1.00 (1.00..1.00)"),
+        ("800 px", "1,000", "750", "0.75 (0.75..0.75)", "950", "0.95 (0.95..0.95)", "750", "1.00 (1.00..1.00)"),
     )
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from ipc.errors import ErrorCode
+from ipc.extents import aligned
 from ipc.messages import Answer, Decode, Encode, Encoded, Extent, Fault, Transform
 from omnishotd.broker.crew import Worker
 from omnishotd.broker.frame import Frame, FrameState, Sender
@@ -173,14 +174,16 @@ class AnyLife(RuleBasedStateMachine):
 
     @invariant()
     def extents_belong_to_frames_in_work_and_do_not_overlap(self) -> None:
-        extents = [
-            extent
-            for frame in self.known_frames()
-            for extent in (frame.source, frame.pixels, *frame.results)
-            if extent is not None
-        ]
+        extents: list[Extent] = []
+        blocks = 0
+        for frame in self.known_frames():
+            parts = [extent for extent in (frame.source, frame.pixels, *frame.results) if extent is not None]
+            extents += parts
+            if frame.block is not None:
+                blocks += 1 - len(parts)
+                assert all(within(part, frame.block) for part in parts)
         figures = self.rig.allocator.figures()
-        assert figures.extents == len(extents)
+        assert figures.extents == len(extents) + blocks
         if self.rig.flow.ledger.working == 0:
             assert figures.used_bytes == 0
         assert_apart(extents)
@@ -192,7 +195,8 @@ class AnyLife(RuleBasedStateMachine):
             for step in held.task.steps:
                 targets = [step.target] if isinstance(step, Decode | Transform) else []
                 for extent in [step.source, *targets]:
-                    assert extent.offset in used, "an extent was freed while a worker may touch it"
+                    is_used = any(within(extent, Extent(offset, size)) for offset, size in used.items())
+                    assert is_used, "an extent was freed while a worker may touch it"
 
     @invariant()
     def no_extent_is_written_by_one_lease_and_touched_by_another(self) -> None:
@@ -242,6 +246,10 @@ class AnyLife(RuleBasedStateMachine):
         self.account_adds_up()
         for frame in self.known_frames():
             assert frame.state is FrameState.FINISHED
+
+
+def within(part: Extent, whole: Extent) -> bool:
+    return whole.offset <= part.offset and part.offset + part.bytes <= whole.offset + aligned(whole.bytes)
 
 
 def assert_apart(extents: list[Extent]) -> None:

@@ -128,7 +128,9 @@ class Daemon:
         def at_rest() -> Any:
             metrics = self.metrics()
             frames = metrics["frames"]
-            is_empty = metrics["arena"]["used_bytes"] == 0 and frames["in_flight"] == 0 and frames["queued"] == 0
+            # Null before the broker has said anything.
+            arena = metrics["arena"] or {"used_bytes": None}
+            is_empty = arena["used_bytes"] == 0 and frames["in_flight"] == 0 and frames["queued"] == 0
             return frames if is_empty and frames["received"] >= received else None
 
         return eventually(at_rest, within_s=5.0, what=f"the arena is empty after {received} frames")

@@ -15,6 +15,8 @@ from tests.numbered import number_of_jpeg, numbered_jpeg
 from tests.waiting import all_ended, eventually
 
 WAITING = 100
+HEAVY = 200
+"""Frames encoded at full size: seconds of work, of which the drain leaves a third of one."""
 OUTPUTS = [{"operations": [{"op": "resize", "width": 96, "height": 64, "fit": "fill"}], "quality": 90}]
 
 
@@ -70,11 +72,12 @@ def test_frames_left_at_the_end_of_the_drain_time_are_answered_all_the_same(runt
     ):
         socket.rcvtimeo = 20_000
         large = numbered_jpeg(1, 3200, 2400)
-        for number in range(WAITING):
-            ask(socket, number, large)
+        for number in range(HEAVY):
+            header = {"v": 1, "id": str(number), "outputs": [{}]}
+            socket.send_multipart([msgpack.packb(header), large])
         answer(socket)
         daemon.process.send_signal(signal.SIGTERM)
-        for _ in range(WAITING - 1):
+        for _ in range(HEAVY - 1):
             reply, _ = answer(socket)
             codes.append("ok" if reply["status"] == "ok" else reply["error"]["code"])
 

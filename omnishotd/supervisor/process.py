@@ -40,6 +40,9 @@ DRAIN_MS_HURRIED: Final = 500
 """What is left for draining after a second signal."""
 EXIT_GAVE_UP: Final = 1
 
+_STATE_OF: Final = {Phase.STARTING: ServiceState.SPAWNING, Phase.SERVING: ServiceState.READY}
+"""The supervisor's own state, as operators see it; in all other phases it is draining."""
+
 
 class Supervisor:
     """One daemon. `run` returns its exit status."""
@@ -353,7 +356,7 @@ class Supervisor:
         own = ServiceFigures(
             name="supervisor",
             kind="supervisor",
-            state=ServiceState.READY.value if self._phase is Phase.SERVING else ServiceState.SPAWNING.value,
+            state=_STATE_OF.get(self._phase, ServiceState.DRAINING).value,
             pid=os.getpid(),
             started_at_s=self._started_at_s,
         )

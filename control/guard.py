@@ -43,7 +43,7 @@ class Guard:
         if len(hosts) == 1 and self._is_allowed(hosts[0]):
             await self._app(scope, receive, send_with_headers)
         else:
-            refusal = error_reply(HTTPStatus.BAD_REQUEST, "host: this name is not one of control.allowed_hosts")
+            refusal = error_reply(HTTPStatus.BAD_REQUEST, "host: this name is not one of this host's own")
             await refusal(scope, receive, send_with_headers)
 
     def _is_allowed(self, host: bytes) -> bool:

@@ -189,7 +189,7 @@ def test_request_for_another_host_is_refused(shared: ControlProcess, host: str) 
     answer = shared.get("/health/live", host=host)
 
     assert answer.status == 400
-    assert answer.body == {"error": "host: this name is not one of control.allowed_hosts"}
+    assert answer.body == {"error": "host: this name is not one of this host's own"}
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 

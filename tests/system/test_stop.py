@@ -48,8 +48,10 @@ def test_sigterm_with_100_frames_waiting_answers_all_and_refuses_the_next(runtim
     ):
         processes = [psutil.Process(pid) for pid in daemon.all_pids()]
         socket.rcvtimeo = 20_000
-        for number in range(WAITING):
-            ask(socket, number, numbered_jpeg(number, 1600, 1200))
+        # Made before any is sent: the daemon would keep up with the making.
+        pictures = [numbered_jpeg(number, 1600, 1200) for number in range(WAITING)]
+        for number, picture in enumerate(pictures):
+            ask(socket, number, picture)
         for reply, parts in answers_until_all_accepted(socket):
             assert number_of_jpeg(parts[0]) == int(reply["id"])
             statuses[int(reply["id"])] = reply["status"]

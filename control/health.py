@@ -117,7 +117,8 @@ def _queue(presence: Presence, settings: Settings) -> Check:
         return Check(Status.UNHEALTHY, "unknown")
     frames = presence.broker.message.frames
     count_max, bytes_max = settings.pipeline.queue_limit, settings.pipeline.queue_max_bytes
-    is_full = frames.queued >= count_max or frames.queued_bytes >= bytes_max
+    # A frame may be refused before the last byte is taken: it has to fit as a whole.
+    is_full = frames.queued * 10 >= count_max * 9 or frames.queued_bytes * 10 >= bytes_max * 9
     detail = f"{frames.queued} of {count_max} frames, {frames.queued_bytes} of {bytes_max} bytes"
     return Check(Status.DEGRADED if is_full else Status.OK, detail)
 

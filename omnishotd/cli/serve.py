@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,6 +60,8 @@ def serve(
         arguments += ["--ready-fd", str(ready_fd)]
     sys.stdout.flush()
     sys.stderr.flush()
+    # The mask is kept by exec: a signal that comes before the supervisor can handle it waits until it can.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
     # The supervisor takes this process's place, so that what was needed to read the configuration is gone from memory.
     os.execv(sys.executable, [sys.executable, "-P", "-m", "omnishotd.supervisor", *arguments])  # noqa: S606 - no shell is wanted
 
@@ -87,7 +90,6 @@ def _written(settings: object) -> int:
 def _stop_with_parent() -> None:
     """Have the kernel send SIGTERM when the parent ends, however it ends; it is kept across exec (prctl(2))."""
     import ctypes
-    import signal
 
     parent = os.getppid()
     set_parent_death_signal = 1

@@ -39,10 +39,12 @@ def _run(settings: Settings, *, json_logs: bool, ready_fd: int | None) -> int:
         instance = Instance(settings)
         listener = listen(settings.control.host, settings.control.port)
         supervisor = Supervisor(settings, instance, listener, notifier, json_logs=json_logs, ready_fd=ready_fd)
-        return supervisor.run()
+        exit_status = supervisor.run()
     except StartupError as error:
         print(f"omnishotd: {error.reason}", file=sys.stderr)  # noqa: T201 - for a person, not for a log
         return error.exit_status
+    instance.remove_sockets()
+    return exit_status
 
 
 if __name__ == "__main__":

@@ -39,15 +39,27 @@ class Instance:
             reason = f"runtime directory {self.directory} belongs to uid {status.st_uid}, not to {os.geteuid()}"
             raise StartupError(reason, EXIT_CANNOT_CREATE)
         self._lock(self.directory / "lock", f"another omnishotd runs in {self.directory}")
-        for endpoint in settings.frames.endpoints:
-            path = endpoint.removeprefix("ipc://")
-            if path != endpoint:
-                # libzmq removes a socket file that is in its way without asking whether somebody listens on it.
-                self._lock(Path(path + ".lock"), f"another omnishotd serves {endpoint}")
+        own = [self.endpoint(name) for name in ("work.sock", "telemetry.sock")]
+        self._sockets = [path for path in map(_socket_path, [*settings.frames.endpoints, *own]) if path is not None]
+        for path in self._sockets[: len(self._sockets) - len(own)]:
+            self._lock(path.with_name(path.name + ".lock"), f"another omnishotd serves ipc://{path}")
+        for path in self._sockets:
+            self._check_free(path)
 
     def endpoint(self, name: str) -> str:
         """Name a ZeroMQ endpoint of our own, in the runtime directory."""
         return f"ipc://{self.directory / name}"
+
+    def remove_sockets(self) -> None:
+        """Remove the socket files, which nobody listens on any more. The lock files stay: removing them would race."""
+        for path in self._sockets:
+            path.unlink(missing_ok=True)
+
+    def _check_free(self, path: Path) -> None:
+        """Refuse to take the place of anything but a socket: libzmq removes whatever is in its way, without a word."""
+        if path.exists() and not path.is_socket():
+            self.close()
+            raise StartupError(f"{path} exists and is no socket; it is left alone", EXIT_CANNOT_CREATE)
 
     def close(self) -> None:
         """Give up the locks."""
@@ -67,6 +79,12 @@ class Instance:
         except OSError as error:
             self.close()
             raise StartupError(taken, EXIT_ALREADY_RUNNING) from error
+
+
+def _socket_path(endpoint: str) -> Path | None:
+    """Return the file of a unix socket's address; others, and names in the abstract namespace, have none."""
+    path = endpoint.removeprefix("ipc://")
+    return None if path == endpoint or path.startswith("@") else Path(path)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -62,7 +62,8 @@ class Supervisor:
         self._notifier = notifier
         self._ready_fd = ready_fd
         self._phase = Phase.STARTING
-        self._exit_status = 0
+        self._failure: StartupError | None = None
+        self._has_served = False
         self._started_at_s = time.monotonic()
         self._services = roster(settings)
         self._broker = next(service for service in self._services if service.kind == BROKER)
@@ -77,7 +78,7 @@ class Supervisor:
         self._telemetry = TelemetrySender(self._context, instance.endpoint("telemetry.sock"))
 
     def run(self) -> int:
-        """Start everything, keep it alive, and stop it when told to."""
+        """Start everything, keep it alive, and stop it when told to. Raises `StartupError` if it never served."""
         try:
             self._nursery.begin_epoch()
             self._spawn(self._named(CONTROL))
@@ -86,7 +87,11 @@ class Supervisor:
                 self._turn()
         finally:
             self._end_all()
-        return self._exit_status
+        if self._failure is None:
+            return 0
+        if not self._has_served:
+            raise self._failure
+        return self._failure.exit_status
 
     # ---- one turn
 
@@ -156,6 +161,8 @@ class Supervisor:
                 service.kill_at_s = None
             self._announce_when_ready()
         elif isinstance(message, Unable):
+            # It ends by itself now, and that is no death.
+            self._order_stop([service])
             self._fail(message.reason, message.exit_status)
         elif isinstance(message, Kill):
             for other in self._services:
@@ -291,10 +298,12 @@ class Supervisor:
     # ---- the end
 
     def _fail(self, reason: str, exit_status: int) -> None:
-        """Stop everything; the first reason is the one that is told."""
-        if self._exit_status == 0:
-            log.error("%s", reason)
-            self._exit_status = exit_status
+        """Stop everything; the first reason is the one that is told: at the end, or in the log once it has served."""
+        if self._failure is None:
+            self._failure = StartupError(reason, exit_status)
+            self._has_served = self._phase is not Phase.STARTING
+            if self._has_served:
+                log.error("%s", reason)
         self._stop_workers()
 
     def _stop_workers(self) -> None:

@@ -19,6 +19,8 @@ class SignalPipe:
         signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         for number in HANDLED:
             signal.signal(number, _nothing)
+        # `omnishotd serve` blocks them before it becomes the supervisor, so that none is lost or ends it half-way.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
 
     def fileno(self) -> int:
         """Descriptor to poll for reading."""

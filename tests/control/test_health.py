@@ -48,8 +48,8 @@ def test_health_with_everything_well_is_ok_and_ready() -> None:
         ([make_supervisor(at_s=99, broker="backoff"), BROKER], "broker", UNHEALTHY, "backoff", False),
         ([make_supervisor(at_s=99, broker="draining"), BROKER], "broker", DEGRADED, "draining", False),
         ([SUPERVISOR, make_broker(at_s=99, is_draining=True)], "broker", DEGRADED, "draining", False),
-        ([SUPERVISOR, make_broker(make_frames(queued=9), at_s=99)], "queue", OK, "9 of 10 frames", True),
-        ([SUPERVISOR, make_broker(make_frames(queued=10), at_s=99)], "queue", DEGRADED, "10 of 10 frames", True),
+        ([SUPERVISOR, make_broker(make_frames(queued=8), at_s=99)], "queue", OK, "8 of 10 frames", True),
+        ([SUPERVISOR, make_broker(make_frames(queued=9), at_s=99)], "queue", DEGRADED, "9 of 10 frames", True),
         (
             [SUPERVISOR, make_broker(make_frames(queued=1, queued_bytes=1000), at_s=99)],
             "queue",

@@ -70,3 +70,11 @@ def test_runtime_directory_is_private_and_the_door_has_its_mode(daemon: Daemon) 
     assert oct(daemon.directory.stat().st_mode & 0o777) == "0o700"
     assert oct(door.stat().st_mode & 0o777) == "0o660"
     assert oct((daemon.directory / "work.sock").stat().st_mode & 0o777) == "0o600"
+
+
+def test_no_process_has_signals_blocked_once_the_daemon_serves(daemon: Daemon) -> None:
+    """They are blocked while the command becomes the supervisor, and the mask is inherited."""
+    for pid in daemon.all_pids():
+        status = Path(f"/proc/{pid}/status").read_text()
+        blocked = next(line.split()[1] for line in status.splitlines() if line.startswith("SigBlk:"))
+        assert int(blocked, 16) == 0, psutil.Process(pid).cmdline()

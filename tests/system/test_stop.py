@@ -69,6 +69,7 @@ def test_sigterm_with_100_frames_waiting_answers_all_and_refuses_the_next(runtim
             assert number_of_jpeg(parts[0]) == int(reply["id"])
             statuses[int(reply["id"])] = reply["status"]
 
+    assert list(runtime_directory.glob("*.sock")) == []
     assert statuses == dict.fromkeys(range(WAITING), "ok")
     assert refusal["error"]["code"] == "SHUTTING_DOWN"
     assert daemon.wait() == 0

@@ -107,7 +107,7 @@ def test_worker_that_says_what_is_not_its_to_say_is_killed_alone(stage: Stage, s
     stage.say("decode-0", said)
 
     assert stage.killed() == ["decode-0"]
-    assert stage.supervisor._exit_status == 0
+    assert stage.supervisor._failure is None
 
 
 def test_death_of_a_worker_is_told_to_the_broker_after_it_was_waited_for(stage: Stage) -> None:

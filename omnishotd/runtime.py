@@ -8,15 +8,26 @@ from typing import Final
 SOCKET_NAME: Final = "frames.sock"
 
 
+class RuntimeDirectoryError(ValueError):
+    """`$RUNTIME_DIRECTORY` cannot be used. `what` is wrong with it."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"RUNTIME_DIRECTORY: {what}")
+        self.what = what
+
+
 def runtime_directory(environment: Mapping[str, str]) -> Path:
     """Return the folder for sockets: systemd's, the user's own under `$XDG_RUNTIME_DIR`, or one in /tmp.
 
-    The folder need not exist: the supervisor makes it.
+    The folder need not exist: the supervisor makes it. Raises RuntimeDirectoryError.
     """
-    # systemd joins several RuntimeDirectory= with colons; the first is ours.
-    by_systemd = environment.get("RUNTIME_DIRECTORY", "").partition(":")[0]
-    if by_systemd.startswith("/"):
-        return Path(by_systemd)
+    by_systemd = environment.get("RUNTIME_DIRECTORY", "")
+    if by_systemd:
+        # systemd joins several RuntimeDirectory= with colons; the first is ours.
+        first = by_systemd.partition(":")[0]
+        if not first.startswith("/"):
+            raise RuntimeDirectoryError(f"{first!r} is not an absolute path")
+        return Path(first)
     of_user = environment.get("XDG_RUNTIME_DIR", "")
     if of_user.startswith("/") and Path(of_user).is_dir():
         return Path(of_user, "omnishotd")

@@ -2,6 +2,7 @@
 
 import glob
 import os
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,28 +20,53 @@ class Picture:
     target: Path
 
 
+@dataclass(frozen=True, slots=True)
+class Unsearched:
+    """A folder that could not be read, and why."""
+
+    folder: Path
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """All that a command line means."""
+
+    pictures: tuple[Picture, ...]
+    unsearched: tuple[Unsearched, ...]
+
+
 class NoSuchPicture(Exception):
-    """What was named does not exist or holds no picture."""
+    """What was named does not exist, holds no picture or is where the results go."""
 
 
-def collect(names: Sequence[str], out: Path) -> list[Picture]:
+def collect(names: Sequence[str], out: Path) -> Collected:
     """Find all pictures that files, patterns and folders mean, each once, and give each a target of its own.
 
     Targets never meet each other or an input: a number is put behind the name. A folder's own folders are kept. What
-    lies in `out` is no input of a folder: it is the result of an earlier run.
+    lies in `out` is no input of a folder or of a pattern with `**`: it is the result of an earlier run.
     """
     found: dict[Path, tuple[Path, Path]] = {}
+    unsearched: dict[Path, Unsearched] = {}
     for name in names:
-        for source, relative in _meant(name, out.resolve()):
-            found.setdefault(source.resolve(), (source, relative))
+        for each in _meant(name, out.resolve()):
+            if isinstance(each, Unsearched):
+                unsearched.setdefault(each.folder.resolve(), each)
+            else:
+                found.setdefault(each[0].resolve(), each)
     taken = _reserved(found, out.resolve())
-    return [Picture(source, out / _free(relative.with_suffix(""), taken)) for source, relative in found.values()]
+    return Collected(
+        tuple(Picture(source, out / _free(relative.with_suffix(""), taken)) for source, relative in found.values()),
+        tuple(unsearched.values()),
+    )
 
 
-def _meant(name: str, out: Path) -> Iterator[tuple[Path, Path]]:
-    """Yield each file and the path that its result has below `out`."""
+def _meant(name: str, out: Path) -> Iterator[tuple[Path, Path] | Unsearched]:
+    """Yield each file and the path that its result has below `out`, and each folder that cannot be searched."""
     path = Path(name)
     if path.is_dir():
+        if path.resolve() == out:
+            raise NoSuchPicture(f"--out: {name} is a folder of originals; results would be the next run's originals")
         yield from _in_folder(path, out)
     elif path.exists():
         yield path, Path(path.name)
@@ -48,22 +74,35 @@ def _meant(name: str, out: Path) -> Iterator[tuple[Path, Path]]:
         # Path.glob takes no absolute patterns.
         matches = sorted(glob.glob(name, recursive=True)) if glob.has_magic(name) else []  # noqa: PTH207
         files = [Path(match) for match in matches if Path(match).is_file()]
+        if "**" in name:
+            files = [file for file in files if not file.resolve().is_relative_to(out)]
         if not files:
             raise NoSuchPicture(f"{name}: no such file or folder")
         yield from ((file, Path(file.name)) for file in files)
 
 
-def _in_folder(folder: Path, out: Path) -> Iterator[tuple[Path, Path]]:
+def _in_folder(folder: Path, out: Path) -> Iterator[tuple[Path, Path] | Unsearched]:
     empty = True
-    for parent, folders, files in os.walk(folder):
+    errors: list[OSError] = []
+    for parent, folders, files in os.walk(folder, onerror=errors.append):
         inside = Path(parent)
         folders[:] = sorted(below for below in folders if (inside / below).resolve() != out)
         for file in sorted(files):
-            if Path(file).suffix.lower() in SUFFIXES:
+            if Path(file).suffix.lower() in SUFFIXES and not _is_special(inside / file):
                 empty = False
                 yield inside / file, (inside / file).relative_to(folder)
-    if empty:
+    for error in errors:
+        yield Unsearched(Path(str(error.filename)), error.strerror or str(error))
+    if empty and not errors:
         raise NoSuchPicture(f"{folder}: no pictures in it; looked for {' '.join(sorted(SUFFIXES))}")
+
+
+def _is_special(path: Path) -> bool:
+    """Tell whether it is a pipe, a socket or a device. What cannot be looked at is told when it is read."""
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return False
 
 
 def _reserved(sources: Iterable[Path], out: Path) -> set[Path]:

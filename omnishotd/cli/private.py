@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from omnishotd.cli.program import Failure
-from omnishotd.runtime import SOCKET_NAME, default_endpoint
+from omnishotd.runtime import SOCKET_NAME, RuntimeDirectoryError, default_endpoint
 
 SYSTEM_ENDPOINT: Final = f"ipc:///run/omnishotd/{SOCKET_NAME}"
 """Where the daemon that systemd runs takes frames."""
@@ -30,8 +30,14 @@ _OF_THE_SERVICE_MANAGER: Final = frozenset({"NOTIFY_SOCKET", "WATCHDOG_USEC", "W
 
 
 def running_endpoint() -> str | None:
-    """Return the address of a daemon that runs for this user or, by systemd, for the system."""
-    own = default_endpoint(os.environ)
+    """Return the address of a daemon that runs for this user or, by systemd, for the system.
+
+    Raises Failure with status 78 where `$RUNTIME_DIRECTORY` cannot be used.
+    """
+    try:
+        own = default_endpoint(os.environ)
+    except RuntimeDirectoryError as error:
+        raise Failure(str(error), os.EX_CONFIG) from error
     if _is_ours(own) and _listens(own):
         return own
     return SYSTEM_ENDPOINT if _listens(SYSTEM_ENDPOINT) else None

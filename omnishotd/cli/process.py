@@ -17,8 +17,9 @@ from omnishotd.cli.program import Failure
 from omnishotd.cli.request import FITS, FORMATS, Request, requested
 
 if TYPE_CHECKING:
-    from omnishotd.cli.pictures import Picture
+    from omnishotd.cli.pictures import Collected, Picture
     from omnishotd.cli.submission import Done, Failed
+    from omnishotd.client import Client
 
 _REACH_SECONDS_MAX: Final = 5.0
 
@@ -72,29 +73,74 @@ def process(  # noqa: PLR0913, PLR0917 - click gives each option by its name
 ) -> int:
     """Process pictures and write the results to a folder, under the names of the originals.
 
-    IN is a file, a pattern or a folder, which is searched for JPEG files to all depths. Originals are never written to;
-    a result of an earlier run is replaced. Pictures are turned upright as their EXIF orientation says.
+    IN is a file, a pattern or a folder, which is searched for JPEG files to all depths, but for DIR. Originals are
+    never written to; a result of an earlier run is replaced. Pictures are turned upright as their EXIF orientation
+    says.
 
-    Status 0: all done; 1: some failed, listed at the end; 2: wrong usage; 69: no daemon; 78: wrong configuration.
+    Status 0: all done; 1: some failed, listed at the end; 2: wrong usage; 69: no daemon; 73: DIR cannot be written to;
+    74: standard output cannot be written to; 78: wrong configuration.
     """
+    from omnishotd.cli.submission import Failed
+
     if endpoint is not None and file is not None:
         raise click.UsageError("--endpoint names a daemon that runs; --config starts another: use one of them")
     request = requested(preset, sizes, fit, quality, form)
-    pictures = _collected(names, out)
-    with _terminated_in_order(), _reached(endpoint, file) as reached:
-        return _run(reached, pictures, request, as_json)
+    started = time.monotonic()
+    found = _collected(names, out)
+    report = _Report(as_json)
+    for unsearched in found.unsearched:
+        report.add(Failed(unsearched.folder, "UNREADABLE", unsearched.message))
+    if found.pictures:
+        with _terminated_in_order(), _reached(endpoint, file) as reached:
+            _run(reached, found.pictures, request, report)
+    return report.close(time.monotonic() - started)
 
 
-def _collected(names: Sequence[str], out: Path) -> "list[Picture]":
+class _Report:
+    """What became of the pictures: told at once as JSON, or at the end."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._as_json = as_json
+        self._count = 0
+        self._failures: list[Failed] = []
+
+    def add(self, outcome: "Done | Failed") -> None:
+        from omnishotd.cli.submission import Failed
+
+        self._count += 1
+        if isinstance(outcome, Failed):
+            self._failures.append(outcome)
+        if self._as_json:
+            click.echo(json.dumps(_plain(outcome)))
+
+    def close(self, took_s: float) -> int:
+        """List what failed and return the command's status."""
+        for failure in self._failures:
+            click.echo(f"omnishotd: {failure.source}: {failure.code}: {failure.message}", err=True)
+        if not self._as_json:
+            click.echo(f"{self._count - len(self._failures)} of {self._count} pictures done in {took_s:.1f} s")
+        return 1 if self._failures else 0
+
+
+def _collected(names: Sequence[str], out: Path) -> "Collected":
     from omnishotd.cli.pictures import NoSuchPicture, collect
 
+    _make_folder(out)
     try:
-        out.mkdir(parents=True, exist_ok=True)
         return collect(names, out)
     except NoSuchPicture as error:
         raise click.UsageError(str(error)) from error
     except OSError as error:
         raise click.UsageError(f"{error.filename}: {error.strerror}") from error
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Failure(f"--out: {error.filename}: {error.strerror}", os.EX_CANTCREAT) from error
+    if not os.access(out, os.W_OK | os.X_OK, effective_ids=True):
+        raise Failure(f"--out: {out}: cannot be written to", os.EX_CANTCREAT)
 
 
 @contextmanager
@@ -124,31 +170,29 @@ def _terminated_in_order() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _run(endpoint: str, pictures: "Sequence[Picture]", request: Request, as_json: bool) -> int:
+def _run(endpoint: str, pictures: "Sequence[Picture]", request: Request, report: _Report) -> None:
     from omnishotd.cli.progress import progress
-    from omnishotd.cli.submission import Failed, Submission
-    from omnishotd.client import Client, OmnishotError
+    from omnishotd.cli.submission import Submission
+    from omnishotd.client import OmnishotError
 
-    started = time.monotonic()
-    failures: list[Failed] = []
     try:
-        with Client(endpoint=endpoint) as client:
+        with _client(endpoint) as client:
             limits = client.info(timeout_s=_REACH_SECONDS_MAX).limits
             with progress(len(pictures)) as advance:
                 for outcome in Submission(client, pictures, request, limits["max_frame_bytes"]):
                     advance()
-                    if isinstance(outcome, Failed):
-                        failures.append(outcome)
-                    if as_json:
-                        click.echo(json.dumps(_plain(outcome)))
+                    report.add(outcome)
     except OmnishotError as error:
         raise Failure(f"no daemon answers at {endpoint}: {error}", os.EX_UNAVAILABLE) from error
-    for failure in failures:
-        click.echo(f"omnishotd: {failure.source}: {failure.code}: {failure.message}", err=True)
-    if not as_json:
-        done = len(pictures) - len(failures)
-        click.echo(f"{done} of {len(pictures)} pictures done in {time.monotonic() - started:.1f} s")
-    return 1 if failures else 0
+
+
+def _client(endpoint: str) -> "Client":
+    from omnishotd.client import Client
+
+    try:
+        return Client(endpoint=endpoint)
+    except ValueError as error:
+        raise Failure(str(error), 2) from error
 
 
 def _plain(outcome: "Done | Failed") -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """The group that all commands belong to, and the one way in which any of them ends: a status, and lines on stderr."""
 
+import contextlib
+import errno
 import os
 import sys
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import click
 
@@ -10,6 +12,9 @@ from omnishotd import __version__
 
 EXIT_INTERRUPTED = 130
 """As shells count a death by SIGINT: 128 and the signal's number."""
+
+_OUTPUT_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""What becomes of writing to a standard output that is full or broken. A reader that went away is click's to end."""
 
 
 class Failure(Exception):
@@ -47,15 +52,32 @@ class Program(click.Group):
             status = _say(error.format_message(), error.exit_code)
         except Failure as error:
             status = _say(error.message, error.status)
+        except OSError as error:
+            # A file's error names it and has been dealt with where it came up; standard output has no name.
+            if error.errno not in _OUTPUT_ERRORS or error.filename is not None:
+                raise
+            _abandon_output()
+            status = _say(f"standard output: {error.strerror}", os.EX_IOERR)
         except (click.Abort, KeyboardInterrupt):
             status = _say("interrupted", EXIT_INTERRUPTED)
         sys.exit(status if isinstance(status, int) else 0)
 
 
 def _say(message: str, status: int) -> int:
-    for line in message.splitlines():
-        click.echo(f"omnishotd: {line}", err=True)
+    # Where stderr is full as well, the status has to do.
+    with contextlib.suppress(OSError):
+        for line in message.splitlines():
+            click.echo(f"omnishotd: {line}", err=True)
     return status
+
+
+def _abandon_output() -> None:
+    """Let what could not be written go nowhere: Python would try once more at its end, and complain."""
+    with contextlib.suppress(OSError, ValueError):
+        stdout = sys.stdout.fileno()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stdout)
+        os.close(nowhere)
 
 
 def _usage(error: click.UsageError) -> str:

@@ -1,6 +1,7 @@
 """Many pictures through one daemon: a bounded number in flight, results written as they come."""
 
 import os
+import stat
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -47,7 +48,10 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A picture that is not. `code` is the daemon's, UNREADABLE or UNWRITABLE, or what became of the connection."""
+    """A picture that is not, or a folder that could not be searched.
+
+    `code` is the daemon's, UNREADABLE or UNWRITABLE, or names what became of the connection.
+    """
 
     source: Path
     code: str
@@ -70,6 +74,7 @@ class Submission:
                 refused = self._launch(self._waiting.popleft())
                 if refused is not None:
                     yield refused
+            # Where nothing flies, because all were refused, this returns at once.
             landed, _ = wait(self._flying, return_when=FIRST_COMPLETED)
             for future in landed:
                 picture, _ = self._flying.pop(future)
@@ -81,16 +86,21 @@ class Submission:
 
     def _launch(self, picture: Picture) -> Failed | None:
         try:
-            with picture.source.open("rb") as stream:
-                payload = stream.read(self._frame_bytes_max + 1)
+            payload = _read(picture.source, self._frame_bytes_max + 1)
         except OSError as error:
             return Failed(picture.source, "UNREADABLE", error.strerror or str(error))
         if len(payload) > self._frame_bytes_max:
             # Not sent: the daemon drops the connection over a message that is far too long.
             return Failed(picture.source, "TOO_LARGE", f"more than max_frame_bytes, {self._frame_bytes_max}")
-        future = self._client.submit(
-            payload, outputs=self._request.outputs, preset=self._request.preset, timeout_s=TIMEOUT_S
-        )
+        try:
+            future = self._client.submit(
+                payload, outputs=self._request.outputs, preset=self._request.preset, timeout_s=TIMEOUT_S
+            )
+        except (ValueError, TypeError) as error:
+            # What the client refuses for its form, as an empty file, the daemon would refuse so.
+            return Failed(picture.source, "BAD_REQUEST", str(error))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the pictures in flight are still to be written
+            return Failed(picture.source, type(error).__name__, str(error))
         self._flying[future] = (picture, len(payload))
         return None
 
@@ -115,6 +125,15 @@ class Submission:
             path = picture.target.with_name(f"{picture.target.name}{label}{suffix}")
             write_whole(path, output.data)
             yield Written(path, output.format, output.width, output.height, len(output.data))
+
+
+def _read(path: Path, bytes_max: int) -> bytes:
+    """Read at most so many bytes of a regular file. Raises OSError."""
+    # Looked at before it is opened: opening can wait for ever, as a pipe's does, or do something, as a device's can.
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(None, "not a file")
+    with path.open("rb") as stream:
+        return stream.read(bytes_max)
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -5,7 +5,7 @@ out is an `UnreadableReply`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import msgpack  # type: ignore[import-untyped]  # has no types of its own; only this module touches it
@@ -30,7 +30,7 @@ class Picture:
     height: int
     quality: int | None
     """None where the format has none."""
-    data: bytes
+    data: bytes = field(repr=False)
     layout: str | None = None
     """Of raw pixels: `GRAY`, `RGB` or `RGBA`."""
 

@@ -15,7 +15,7 @@ from omnishotd.config import checks
 from omnishotd.config.layers import Layer, Values, merge, read_assignments, read_environment, read_file
 from omnishotd.config.problems import ConfigurationError, Problem, key_of, sentence
 from omnishotd.config.schema import Configuration
-from omnishotd.runtime import runtime_directory
+from omnishotd.runtime import RuntimeDirectoryError, runtime_directory
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -58,8 +58,13 @@ def read(
     system's own is read where there is one.
     """
     layers = (read_file(file), read_environment(environment), read_assignments(assignments))
-    runtime = runtime_directory(environment)
     configuration, problems = _validated(merge(layers))
+    try:
+        runtime = runtime_directory(environment)
+    except RuntimeDirectoryError as error:
+        problems.append(Problem("RUNTIME_DIRECTORY", error.what))
+        # All other rules are checked as if it had not been said.
+        runtime = runtime_directory({**environment, "RUNTIME_DIRECTORY": ""})
     if configuration is not None:
         told = {_section_key(problem.key) for problem in problems}
         problems += [found for found in checks.problems(configuration, runtime) if _section_key(found.key) not in told]

@@ -235,7 +235,7 @@ def test_presets_of_a_file_take_the_place_of_the_built_in_one(tmp_path: Path) ->
     ("environment", "expected"),
     [
         ({"RUNTIME_DIRECTORY": "/run/a:/run/b", "XDG_RUNTIME_DIR": "/var"}, "/run/a"),
-        ({"RUNTIME_DIRECTORY": "relative", "XDG_RUNTIME_DIR": "/var"}, "/var/omnishotd"),
+        ({"RUNTIME_DIRECTORY": "", "XDG_RUNTIME_DIR": "/var"}, "/var/omnishotd"),
         ({"XDG_RUNTIME_DIR": "/var"}, "/var/omnishotd"),
         ({"XDG_RUNTIME_DIR": "/does/not/exist"}, FALLBACK),
         ({}, FALLBACK),

@@ -1,12 +1,14 @@
 """Which files are meant, and that no result can meet another or an original."""
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omnishotd.cli.pictures import NoSuchPicture, Picture, collect
+from omnishotd.cli.pictures import NoSuchPicture, Picture, Unsearched, collect
 
 
 def laid(folder: Path, *names: str) -> list[Path]:
@@ -18,6 +20,11 @@ def laid(folder: Path, *names: str) -> list[Path]:
     return files
 
 
+def found(names: Sequence[str], out: Path) -> list[Picture]:
+    """Return the pictures that names mean."""
+    return list(collect(names, out).pictures)
+
+
 def targets(pictures: list[Picture], out: Path) -> list[str]:
     """Return the targets below `out`."""
     return [str(picture.target.relative_to(out)) for picture in pictures]
@@ -26,7 +33,7 @@ def targets(pictures: list[Picture], out: Path) -> list[str]:
 def test_folder_is_searched_to_all_depths_for_jpeg_files_and_keeps_its_folders(tmp_path: Path) -> None:
     laid(tmp_path / "in", "b.JPG", "a.jpeg", "deep/er/c.jpg", "notes.txt", "d.png")
 
-    pictures = collect([str(tmp_path / "in")], tmp_path / "out")
+    pictures = found([str(tmp_path / "in")], tmp_path / "out")
 
     assert targets(pictures, tmp_path / "out") == ["a", "b", "deep/er/c"]
 
@@ -34,31 +41,31 @@ def test_folder_is_searched_to_all_depths_for_jpeg_files_and_keeps_its_folders(t
 def test_file_is_taken_whatever_it_is_called(tmp_path: Path) -> None:
     (file,) = laid(tmp_path, "picture")
 
-    assert collect([str(file)], tmp_path / "out") == [Picture(file, tmp_path / "out" / "picture")]
+    assert found([str(file)], tmp_path / "out") == [Picture(file, tmp_path / "out" / "picture")]
 
 
 def test_pattern_is_expanded_where_the_shell_did_not(tmp_path: Path) -> None:
     laid(tmp_path, "x/a.jpg", "x/y/b.jpg", "x/c.txt")
 
-    assert targets(collect([str(tmp_path / "x/**/*.jpg")], tmp_path / "out"), tmp_path / "out") == ["a", "b"]
+    assert targets(found([str(tmp_path / "x/**/*.jpg")], tmp_path / "out"), tmp_path / "out") == ["a", "b"]
 
 
 def test_file_whose_name_looks_like_a_pattern_is_itself(tmp_path: Path) -> None:
     (file,) = laid(tmp_path, "[a].jpg")
 
-    assert [picture.source for picture in collect([str(file)], tmp_path / "out")] == [file]
+    assert [picture.source for picture in found([str(file)], tmp_path / "out")] == [file]
 
 
 def test_same_file_named_twice_is_one_picture(tmp_path: Path) -> None:
     (file,) = laid(tmp_path, "in/a.jpg")
 
-    assert len(collect([str(file), str(tmp_path / "in"), str(tmp_path / "in" / ".." / "in" / "a.jpg")], tmp_path)) == 1
+    assert len(found([str(file), str(tmp_path / "in"), str(tmp_path / "in" / ".." / "in" / "a.jpg")], tmp_path)) == 1
 
 
 def test_equal_names_of_different_folders_are_numbered(tmp_path: Path) -> None:
     files = laid(tmp_path, "x/a.jpg", "y/a.jpg", "z/a.png", "z/a-2.jpg")
 
-    assert targets(collect([str(file) for file in files], tmp_path / "out"), tmp_path / "out") == [
+    assert targets(found([str(file) for file in files], tmp_path / "out"), tmp_path / "out") == [
         "a",
         "a-2",
         "a-3",
@@ -70,7 +77,7 @@ def test_originals_in_the_target_folder_keep_their_names_for_themselves(tmp_path
     laid(tmp_path, "a.jpg", "b.jpg", "b-2-300x300.jpg")
 
     names = targets(
-        collect([str(tmp_path / "a.jpg"), str(tmp_path / "b.jpg"), str(tmp_path / "b-2-300x300.jpg")], tmp_path),
+        found([str(tmp_path / "a.jpg"), str(tmp_path / "b.jpg"), str(tmp_path / "b-2-300x300.jpg")], tmp_path),
         tmp_path,
     )
 
@@ -80,7 +87,36 @@ def test_originals_in_the_target_folder_keep_their_names_for_themselves(tmp_path
 def test_results_of_an_earlier_run_inside_the_folder_are_no_pictures(tmp_path: Path) -> None:
     laid(tmp_path, "a.jpg", "out/a.jpg")
 
-    assert targets(collect([str(tmp_path)], tmp_path / "out"), tmp_path / "out") == ["a"]
+    assert targets(found([str(tmp_path)], tmp_path / "out"), tmp_path / "out") == ["a"]
+
+
+def test_results_of_an_earlier_run_are_no_pictures_of_a_pattern_that_searches(tmp_path: Path) -> None:
+    laid(tmp_path, "a.jpg", "out/a.jpg", "out/deep/b.jpg")
+
+    assert targets(found([str(tmp_path / "**/*.jpg")], tmp_path / "out"), tmp_path / "out") == ["a"]
+
+
+def test_folder_of_originals_that_is_the_target_is_refused(tmp_path: Path) -> None:
+    laid(tmp_path, "in/a.jpg")
+
+    with pytest.raises(NoSuchPicture, match=r"^--out: .*in is a folder of originals"):
+        collect([str(tmp_path / "in")], tmp_path / "in" / ".." / "in")
+
+
+def test_what_is_no_regular_file_in_a_folder_is_no_picture(tmp_path: Path) -> None:
+    laid(tmp_path, "in/a.jpg")
+    os.mkfifo(tmp_path / "in" / "b.jpg")
+
+    assert targets(found([str(tmp_path / "in")], tmp_path / "out"), tmp_path / "out") == ["a"]
+
+
+def test_folder_that_cannot_be_searched_is_told_beside_the_pictures(locked_folder: Path) -> None:
+    laid(locked_folder.parent, "a.jpg")
+
+    collected = collect([str(locked_folder.parent)], locked_folder.parent / "out")
+
+    assert [picture.source.name for picture in collected.pictures] == ["a.jpg"]
+    assert collected.unsearched == (Unsearched(locked_folder, "Permission denied"),)
 
 
 @pytest.mark.parametrize("name", ["none.jpg", "*.gif", "empty"])
@@ -104,7 +140,7 @@ def test_no_result_ever_meets_an_original_or_another(
     root = tmp_path_factory.mktemp("in")
     files = laid(root, *{f"{folder}/{stem}.jpg".lstrip("/") for stem, folder in zip(stems, folders, strict=False)})
 
-    pictures = collect([str(file) for file in files], root)
+    pictures = found([str(file) for file in files], root)
     results = [f"{picture.target}{label}.jpg" for picture in pictures for label in labels]
 
     assert len(set(results)) == len(results)

@@ -16,6 +16,7 @@ from omnishotd.cli import main
 from omnishotd.cli.private import private_daemon
 from tests.omnishotd.cli.written import sizes
 from tests.photographs import JPEGS, photograph, photograph_jpeg
+from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -105,14 +106,133 @@ def test_result_that_cannot_be_written_is_listed_and_leaves_nothing(endpoint: st
 
 
 def test_originals_stay_as_they_are_when_results_go_beside_them(endpoint: str, folder: Path) -> None:
+    originals = [str(folder / "in" / name) for name in JPEGS]
+
     ended = CliRunner().invoke(
-        main,
-        ["process", str(folder / "in"), "--out", str(folder / "in"), "--endpoint", endpoint, "--preset", "thumbnail"],
+        main, ["process", *originals, "--out", str(folder / "in"), "--endpoint", endpoint, "--preset", "thumbnail"]
     )
 
     assert ended.exit_code == 0, ended.output
     assert {name: (folder / "in" / name).read_bytes() for name in JPEGS} == {name: photograph(name) for name in JPEGS}
     assert sizes(folder / "in")["rocket-2.jpg"] == (300, 300)
+
+
+def test_target_that_is_the_folder_of_originals_is_refused_and_stays_as_it_is(folder: Path) -> None:
+    ended = CliRunner().invoke(
+        main, ["process", str(folder / "in"), "--out", str(folder / "in"), "--preset", "thumbnail"]
+    )
+
+    assert ended.exit_code == 2
+    assert ended.stderr.startswith("omnishotd: --out: ")
+    assert ended.stderr.count("\n") == 1
+    assert sorted(file.name for file in (folder / "in").iterdir()) == sorted(JPEGS)
+
+
+def test_empty_file_and_what_is_no_file_fail_alone(endpoint: str, folder: Path) -> None:
+    (folder / "in" / "empty.jpg").touch()
+    fifo = folder / "pipe.jpg"
+    os.mkfifo(fifo)
+    out = folder / "out"
+
+    ended = CliRunner().invoke(
+        main,
+        ["process", str(fifo), str(folder / "in"), "--out", str(out), "--endpoint", endpoint, "--preset", "thumbnail"],
+    )
+
+    assert ended.exit_code == 1, ended.output
+    assert ended.stderr.splitlines() == [
+        f"omnishotd: {fifo}: UNREADABLE: not a file",
+        f"omnishotd: {folder / 'in' / 'empty.jpg'}: BAD_REQUEST: image: empty",
+    ]
+    assert sizes(out) == dict.fromkeys(JPEGS, (300, 300))
+
+
+def test_only_picture_that_the_client_refuses_ends_the_run(endpoint: str, tmp_path: Path) -> None:
+    (tmp_path / "empty.jpg").touch()
+
+    ended = CliRunner().invoke(
+        main,
+        [
+            "process",
+            str(tmp_path / "empty.jpg"),
+            "--out",
+            str(tmp_path / "out"),
+            "--endpoint",
+            endpoint,
+            "--preset",
+            "thumbnail",
+        ],
+    )
+
+    assert ended.exit_code == 1
+    assert ended.stdout.startswith("0 of 1 pictures done in ")
+
+
+@pytest.mark.parametrize("is_option", [True, False])
+def test_address_that_is_none_ends_in_status_2_and_one_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, is_option: bool
+) -> None:
+    monkeypatch.setenv("OMNISHOTD_ENDPOINT", "bogus")
+    option = ["--endpoint", "bogus"] if is_option else []
+
+    ended = CliRunner().invoke(
+        main, ["process", str(folder / "in"), "--out", str(folder / "out"), "--preset", "thumbnail", *option]
+    )
+
+    assert ended.exit_code == 2
+    assert ended.stderr.startswith("omnishotd: endpoint: 'bogus': ")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_target_that_cannot_be_made_ends_in_status_73(folder: Path) -> None:
+    (folder / "file").touch()
+    out = folder / "file" / "out"
+
+    ended = CliRunner().invoke(main, ["process", str(folder / "in"), "--out", str(out), "--preset", "thumbnail"])
+
+    assert (ended.exit_code, ended.stderr) == (73, f"omnishotd: --out: {out}: Not a directory\n")
+
+
+def test_target_that_cannot_be_written_to_ends_in_status_73(locked_folder: Path) -> None:
+    ended = CliRunner().invoke(main, ["process", "in", "--out", str(locked_folder), "--preset", "thumbnail"])
+
+    assert (ended.exit_code, ended.stderr) == (73, f"omnishotd: --out: {locked_folder}: cannot be written to\n")
+
+
+def test_folder_that_cannot_be_searched_counts_as_failed(locked_folder: Path) -> None:
+    out = locked_folder.parent / "out"
+
+    ended = CliRunner().invoke(main, ["process", str(locked_folder), "--out", str(out), "--preset", "thumbnail"])
+
+    assert ended.exit_code == 1
+    assert ended.stdout.startswith("0 of 1 pictures done in ")
+    assert ended.stderr == f"omnishotd: {locked_folder}: UNREADABLE: Permission denied\n"
+
+
+def test_full_output_ends_in_status_74_and_one_line(endpoint: str, folder: Path) -> None:
+    command = [sys.executable, "-P", "-m", "omnishotd", "process", str(folder / "in"), "--out", str(folder / "out")]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [*command, "--preset", "thumbnail", "--json", "--endpoint", endpoint],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+            timeout=30,
+        )
+
+    assert (ended.returncode, ended.stderr) == (74, b"omnishotd: standard output: No space left on device\n")
+
+
+def test_relative_runtime_directory_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNTIME_DIRECTORY", "relrt")
+    monkeypatch.delenv("OMNISHOTD_ENDPOINT", raising=False)
+
+    ended = CliRunner().invoke(
+        main, ["process", str(folder / "in"), "--out", str(folder / "out"), "--preset", "thumbnail"]
+    )
+
+    assert ended.exit_code == 78
+    assert ended.stderr == "omnishotd: RUNTIME_DIRECTORY: 'relrt' is not an absolute path\n"
 
 
 @pytest.mark.usefixtures("alone")
@@ -178,19 +298,21 @@ def test_private_daemon_with_a_wrong_configuration_tells_all_of_it(folder: Path)
 @pytest.mark.usefixtures("alone")
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_interrupted_command_stops_its_private_daemon(folder: Path, number: signal.Signals, status: int) -> None:
-    fifo = folder / "in" / "waits.jpg"
-    os.mkfifo(fifo)
-    temporary = folder / "t"
+    # One picture under many names: more than are done before the signal.
+    for copy in range(3000):
+        (folder / "in" / f"{copy}.jpg").hardlink_to(folder / "in" / "retina.jpg")
+    temporary, out = folder / "t", folder / "out"
     temporary.mkdir()
-    command = [sys.executable, "-P", "-m", "omnishotd", "process", str(fifo), "--out", str(folder / "out")]
+    out.mkdir()
+    command = [sys.executable, "-P", "-m", "omnishotd", "process", str(folder / "in"), "--out", str(out)]
     process = subprocess.Popen(
         [*command, "--config", os.devnull, "--preset", "thumbnail"],
         env=os.environ | {"TMPDIR": str(temporary)},
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    # Opening the other end waits until the command reads from it: by then its daemon runs.
-    with process, fifo.open("wb"):
+    with process:
+        eventually(lambda: any(out.iterdir()), within_s=60, what="a first result")
         started = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(number)
         process.wait(timeout=40)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -76,3 +77,33 @@ def test_reader_that_goes_away_leaves_no_traceback() -> None:
         os.close(writing)
 
     assert (ended.returncode, ended.stderr) == (1, b"")
+
+
+@pytest.mark.parametrize("arguments", [["config", "show"], ["--version"], ["process", "--help"]])
+def test_full_output_ends_in_status_74_and_one_line(arguments: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-P", "-m", "omnishotd", *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+            timeout=30,
+        )
+
+    assert (ended.returncode, ended.stderr) == (74, b"omnishotd: standard output: No space left on device\n")
+
+
+@pytest.mark.parametrize("command", [["serve"], ["config", "check"]])
+def test_relative_runtime_directory_ends_in_status_78_beside_all_other_problems(
+    monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.setenv("RUNTIME_DIRECTORY", "relrt:/run/b")
+
+    ended = CliRunner().invoke(main, [*command, "--config", os.devnull, "--set", "control.host=example.org"])
+
+    assert ended.exit_code == 78
+    assert ended.stderr.splitlines() == [
+        "omnishotd: RUNTIME_DIRECTORY: 'relrt' is not an absolute path",
+        "omnishotd: control.host: 'example.org' is no loopback address, the control plane has no authentication"
+        " (command line)",
+    ]

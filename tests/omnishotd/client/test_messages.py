@@ -30,6 +30,12 @@ def test_result_is_read_whatever_keys_a_newer_daemon_adds() -> None:
     assert reply.content.outputs[0].data == b"picture"
 
 
+def test_picture_shown_to_a_developer_leaves_its_bytes_out() -> None:
+    assert repr(Picture("jpeg", 3, 2, 80, b"bytes")) == (
+        "Picture(format='jpeg', width=3, height=2, quality=80, layout=None)"
+    )
+
+
 def test_info_is_read() -> None:
     assert isinstance(read_reply(info(SEEN)).content, DaemonInfo)
 

@@ -34,14 +34,16 @@ class Window(Generic[Value]):
     """Samples of the last `WINDOW_S` seconds."""
 
     def __init__(self) -> None:
-        self._samples: deque[Sample[Value]] = deque(maxlen=int(WINDOW_S / SPACING_S) + 2)
+        self._samples: deque[Sample[Value]] = deque(maxlen=2 * int(WINDOW_S / SPACING_S) + 3)
 
     def add(self, at_s: float, value: Value) -> None:
         """Add a sample. One that is earlier than the newest takes the newest's time."""
         samples = self._samples
         if samples:
             at_s = max(at_s, samples[-1].at_s)
-        if len(samples) >= 2 and samples[-1].at_s - samples[-2].at_s < SPACING_S:
+        # The new one stands for the one before it only where it is hardly later: any two but neighbours are then at
+        # least the spacing apart, and a sample that went has one in its place.
+        if len(samples) >= 2 and at_s - samples[-2].at_s < SPACING_S:
             samples.pop()
         samples.append(Sample(at_s, value))
 

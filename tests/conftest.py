@@ -1,5 +1,6 @@
 """What holds for every test: it leaves no process, no shared memory and no descriptor behind."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -7,9 +8,16 @@ from pathlib import Path
 
 import psutil
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.daemon import Daemon
 from tests.waiting import eventually
+
+# The machine may be busy, so no example has a time limit. Where every change is checked, the same examples are tried
+# each time: a new one that fails is for whoever runs the tests by hand.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("checked", settings.get_profile("patient"), derandomize=True, database=None)
+settings.load_profile("checked" if os.environ.get("CI") else "patient")
 
 SHM = Path("/dev/shm")  # noqa: S108 - the kernel's fixed place of POSIX shared memory
 

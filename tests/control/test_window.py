@@ -1,6 +1,6 @@
 """The sliding window: bounded, and its ends are what they claim."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from control.window import SPACING_S, WINDOW_S, Sample, Span, Window
@@ -44,6 +44,7 @@ def test_window_with_crowded_samples_still_spans_its_whole_length() -> None:
     assert abs(span.newest.at_s - span.oldest.at_s - WINDOW_S) <= SPACING_S * 2
 
 
+@example([0.0, 0.125, 2.0, 1.5, 1.5, 1.25, 1.25, 1.625, 0.875])
 @given(st.lists(st.floats(0, 2), min_size=2, max_size=300))
 def test_window_with_samples_at_any_pace_keeps_the_newest_and_all_of_its_length(pauses_s: list[float]) -> None:
     window: Window[int] = Window()
@@ -60,4 +61,4 @@ def test_window_with_samples_at_any_pace_keeps_the_newest_and_all_of_its_length(
     else:
         assert span.newest == Sample(at_s, len(pauses_s) - 1)
         earliest_s = min(time_s for time_s in times_s if at_s - time_s <= WINDOW_S)
-        assert span.oldest.at_s - earliest_s <= SPACING_S * 2
+        assert span.oldest.at_s - earliest_s <= SPACING_S

@@ -52,7 +52,6 @@ class Flow:
         self._settings = settings
         self._epoch = epoch
         self._send = send
-        self._allocator = allocator
         self._jobs_max = pipeline.max_concurrent_jobs
         self._stage_timeout_us = pipeline.stage_timeout_ms * 1000
         self.schedule = Schedule(pipeline.queue_limit, pipeline.queue_max_bytes)

@@ -79,14 +79,6 @@ class Schedule:
         self.count -= 1
         self.bytes -= len(frame.payload)
 
-    def waiting(self) -> list[Frame]:
-        """List all waiting frames, in no order that matters."""
-        return [frame for turns in self._levels for frames in turns.values() for frame in frames.values()]
-
-    def by_priority(self) -> list[int]:
-        """Count the waiting frames of each priority, 0 first."""
-        return [sum(map(len, turns.values())) for turns in self._levels]
-
     def _has_room(self, payload_bytes: int, victims: list[Frame]) -> bool:
         return (
             self.count - len(victims) < self._count_max

@@ -227,6 +227,7 @@ class Supervisor:
             return
         service.advance(ServiceEvent.GIVE_UP)
         log.error("%s is given up: %s died too often", service.name, service.kind)
+        self._notifier.status(f"{service.name} is given up")
         if self._phase is Phase.STARTING or service is self._broker:
             self._fail(f"{service.name} cannot be kept alive", EXIT_GAVE_UP)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from ipc.pixels import Geometry
 from stages.limits import Limits
@@ -13,16 +13,21 @@ if TYPE_CHECKING:
 
 
 class AutoOrient(Operation, frozen=True, tag="auto_orient"):
-    """A wish: `stages.chain` puts the concrete turn in its place, because only the file's header knows it."""
+    """A wish: `stages.chain` puts the concrete turn in its place, because only the file's header knows it.
 
-    def plan(self, source: Geometry, limits: Limits) -> Geometry:
-        """Refused."""
-        raise NotImplementedError("auto_orient is replaced by stages.chain.compose")
+    By itself it is what it comes to for a picture whose header says nothing: no turn.
+    """
 
-    def is_idle(self, source: Geometry) -> bool:
-        """Refused."""
-        raise NotImplementedError("auto_orient is replaced by stages.chain.compose")
+    keeps_scale: ClassVar[bool] = True
 
-    def apply(self, raster: Raster, target: Pixels | None = None) -> Raster:
-        """Refused."""
-        raise NotImplementedError("auto_orient is replaced by stages.chain.compose")
+    def plan(self, source: Geometry, limits: Limits) -> Geometry:  # noqa: ARG002  # nothing grows
+        """The same."""
+        return source
+
+    def is_idle(self, source: Geometry) -> bool:  # noqa: ARG002  # of any picture
+        """Always."""
+        return True
+
+    def apply(self, raster: Raster, target: Pixels | None = None) -> Raster:  # noqa: ARG002  # nothing is written
+        """The same."""
+        return raster

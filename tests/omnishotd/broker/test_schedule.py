@@ -136,7 +136,7 @@ def test_any_frames_all_come_out_once_by_priority_and_in_order_of_each_producer(
     schedule = Schedule(99, 99)
     for number, (priority, producer) in enumerate(frames):
         schedule.push(make_frame(number, priority=priority, sender=Sender(b"%d" % producer, has_delimiter=False)))
-    assert sum(schedule.by_priority()) == schedule.count == len(schedule.waiting()) == len(frames)
+    assert schedule.count == len(frames)
     order = drained(schedule)
 
     assert sorted(order) == list(range(len(frames)))

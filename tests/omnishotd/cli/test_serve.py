@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from ipc.settings import Settings
 from omnishotd.cli import main
+from omnishotd.supervisor.signals import HANDLED
 
 
 class Replaced(Exception):
@@ -26,8 +27,12 @@ def replaced(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[list[str
     """Run `serve` up to its exec; return the supervisor's command line and the settings that it inherits."""
 
     def execv(_program: str, command: list[str]) -> None:
+        # Whatever comes from here on waits until the supervisor can handle it. The tests go on without the mask.
+        assert signal.pthread_sigmask(signal.SIG_SETMASK, mask) >= set(HANDLED)
         raise Replaced(command)
 
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    assert mask.isdisjoint(HANDLED)
     monkeypatch.setattr(os, "execv", execv)
     ended = CliRunner().invoke(main, ["serve", "--config", os.devnull, *arguments])
     assert isinstance(ended.exception, Replaced), ended.output

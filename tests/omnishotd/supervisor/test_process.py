@@ -5,6 +5,7 @@ import select
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,6 +83,20 @@ def test_broker_may_have_a_worker_killed(stage: Stage) -> None:
 
     assert stage.killed() == ["decode-1"]
     assert stage.service("decode-1").kill_reason == "over its time limit"
+
+
+def test_systemd_is_told_which_service_is_given_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(stage.supervisor._notifier, "status", said.append)
+    service = stage.service("decode-0")
+    policy = stage.supervisor._policies[service.kind]
+    while policy.died(time.monotonic()) is not None:
+        pass
+    assert service.child is not None
+    service.child.kill()
+    stage.supervisor._exited(service)
+
+    assert said == ["decode-0 is given up"]
 
 
 def test_kill_of_a_process_that_is_no_more_kills_nobody(stage: Stage) -> None:

@@ -101,6 +101,20 @@ def merge(snapshots: Iterable[HistogramSnapshot]) -> HistogramSnapshot:
     return _packed(counts, sum_us, max_us)
 
 
+def difference(newer: HistogramSnapshot, older: HistogramSnapshot) -> HistogramSnapshot:
+    """What was recorded between two snapshots of one histogram.
+
+    The longest of these durations is not known exactly: `max_us` is the upper end of its bucket.
+    """
+    counts = [0] * BUCKETS
+    counts[newer.first : newer.first + len(newer.counts)] = newer.counts
+    for bucket, count in enumerate(older.counts, older.first):
+        counts[bucket] = max(counts[bucket] - count, 0)
+    longest = next((bucket for bucket in range(BUCKETS - 1, -1, -1) if counts[bucket]), 0)
+    max_us = min(bucket_bounds(longest)[1], newer.max_us)
+    return _packed(counts, max(newer.sum_us - older.sum_us, 0), max_us)
+
+
 def quantile(snapshot: HistogramSnapshot, q: float) -> float:
     """Duration in microseconds that a share `q` (0 to 1) of the recorded ones does not exceed; 0 if there are none.
 

@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from ipc.causes import Cause
 from ipc.errors import ErrorCode
 from ipc.pixels import Geometry
 from ipc.settings import Settings
@@ -78,6 +79,8 @@ class Task(Message, frozen=True):
     """Names this hand-over. An answer that carries any other number than the current one is ignored."""
     trace: str
     steps: list[Step]
+    is_canary: bool = False
+    """Whether it only shows that the stages work: it is not counted."""
 
 
 class Batch(Message, frozen=True, tag="batch"):
@@ -160,6 +163,8 @@ class Start(Message, frozen=True, tag="start"):
     listen_fd: int = -1
     """Of the control plane: the listening socket, bound before anything was started."""
     json_logs: bool = False
+    archive_fd: int = -1
+    """Of the control plane: the file in which it keeps what must outlive its process."""
 
 
 class Ready(Message, frozen=True, tag="ready"):
@@ -195,6 +200,7 @@ class Kill(Message, frozen=True, tag="kill"):
 
     incarnation: int
     reason: str
+    cause: Cause
 
 
 class Drain(Message, frozen=True, tag="drain"):
@@ -213,5 +219,46 @@ class Stop(Message, frozen=True, tag="stop"):
     """Supervisor to child: end now, in order, with status 0."""
 
 
-ToChild = Start | WorkerGone | WorkerExpected | Drain | Stop
-FromChild = Ready | Unable | Kill | Drained
+SITES_MAX: Final = 40
+"""Allocation sites in one answer: the largest."""
+
+
+class Examine(Message, frozen=True, tag="examine"):
+    """Control plane to supervisor to a service, for an operator: do something about your memory, and tell."""
+
+    number: int
+    """Of the question, chosen by the control plane; the answer carries it."""
+    service: str
+    action: Literal["trim", "collect", "snapshot"]
+    seconds: float = 10.0
+    """Of a snapshot: how long allocations are traced."""
+
+
+class AllocationSite(Message, frozen=True):
+    """Memory that was allocated at one line while a snapshot was traced, and is still in use."""
+
+    where: Annotated[str, msgspec.Meta(max_length=200)]
+    """As `stages/encode.py:57`."""
+    bytes: int
+    blocks: int
+
+
+class Examined(Message, frozen=True, tag="examined"):
+    """A service to supervisor to control plane: what came of an examination."""
+
+    number: int
+    service: str
+    fault: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    """Why nothing could be done; empty if something was."""
+    took_ms: int = 0
+    """How long the process did nothing else."""
+    rss_before_bytes: int = 0
+    rss_after_bytes: int = 0
+    collected: int = 0
+    """Of a collection: objects that were found in cycles and are gone."""
+    sites: Annotated[list[AllocationSite], msgspec.Meta(max_length=SITES_MAX)] = msgspec.field(default_factory=list)
+    """Of a snapshot: largest first. What Python allocates is seen, numpy's arrays too; what a C library does is not."""
+
+
+ToChild = Start | WorkerGone | WorkerExpected | Drain | Stop | Examine | Examined
+FromChild = Ready | Unable | Kill | Drained | Examine | Examined

@@ -51,6 +51,11 @@ class PipelineSettings(_Section, frozen=True, kw_only=True):
     whole_frame_pixels_max: int = 0
     """Pictures of no more pixels pass all stages in the worker that decodes them: messages would cost too much."""
 
+    @property
+    def stages(self) -> list[str]:
+        """All stages, in the order of the pipeline."""
+        return list(dict.fromkeys(stage for pool in self.pools for stage in pool.stages))
+
     def stages_run_by(self, pool: PoolSettings) -> list[Stage]:
         """List what workers of a pool do: their own stages, and all of them to small pictures where they decode."""
         if self.whole_frame_pixels_max and Stage.DECODE in pool.stages:
@@ -76,6 +81,21 @@ class ControlSettings(_Section, frozen=True, kw_only=True):
 
     host: str
     port: int
+    token_file: str
+    """Path of the file that holds the token; empty where none is asked for."""
+    cors_origins: list[str]
+    allowed_hosts: list[str]
+    rate_limit_per_minute: int
+
+
+class AlertSettings(_Section, frozen=True, kw_only=True):
+    """When operators are alerted. A threshold of 0 turns its alert off."""
+
+    memory_percent: float
+    response_ms: float
+    error_percent: float
+    queue_length: int
+    webhook_url: str
 
 
 class Settings(_Section, frozen=True, kw_only=True):
@@ -87,5 +107,14 @@ class Settings(_Section, frozen=True, kw_only=True):
     supervisor: SupervisorSettings
     memory: MemorySettings
     control: ControlSettings
+    alerts: AlertSettings
     presets: dict[str, dict[str, Any]]
     """By name: `{"outputs": [...]}` as a producer would send it; the broker checks it with the protocol's own types."""
+
+    def without_secrets(self) -> "Settings":
+        """What processes get that have no use for the operators' secrets: workers decode bytes that nobody trusts."""
+        return msgspec.structs.replace(
+            self,
+            control=msgspec.structs.replace(self.control, token_file=""),
+            alerts=msgspec.structs.replace(self.alerts, webhook_url=""),
+        )

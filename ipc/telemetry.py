@@ -12,18 +12,39 @@ import msgspec
 import zmq
 from msgspec import Meta
 
+from ipc.causes import Cause
+from ipc.events import EVENTS_MAX, Detail, Event
 from ipc.histogram import HistogramSnapshot
 from ipc.messages import Message
 
-VERSION: Final = 1
+VERSION: Final = 2
 TELEMETRY_BYTES_MAX: Final = 512 * 1024
 """Bound of one message: the longest there can be is a supervisor's with as many services as there may be."""
-INTERVAL_S: Final = 0.5
+INTERVAL_S: Final = 0.25
+"""A change shows within a second: this, and half a second between two messages of the feed."""
 SERVICES_MAX: Final = 256
+PRODUCERS_MAX: Final = 16
+"""Producers told by name: those with the most waiting frames."""
 
 _Count = Annotated[int, Meta(ge=0)]
 _Name = Annotated[str, Meta(min_length=1, max_length=64)]
-_Reason = Annotated[str, Meta(max_length=200)]
+_Events = Annotated[list[Event], Meta(max_length=EVENTS_MAX)]
+
+
+class HeapFigures(Message, frozen=True):
+    """What malloc of one process holds (mallinfo(3)); memory that Python or a library maps by itself is not in it."""
+
+    used_bytes: _Count = 0
+    """Handed out."""
+    kept_bytes: _Count = 0
+    """Given back by the program, and kept for the next time."""
+
+
+class Posture(Message, frozen=True):
+    """What holds a process back, as the kernel says."""
+
+    no_new_privileges: bool = False
+    seccomp: bool = False
 
 
 class StageFigures(Message, frozen=True):
@@ -49,8 +70,9 @@ class WorkerTelemetry(Message, frozen=True, tag="worker"):
     tasks: _Count = 0
     busy: bool = False
     """Tasks are in its hands. The broker's `WorkerLoad` is the better witness: a worker cannot speak while it works."""
-    rss_bytes: _Count = 0
-    telemetry_version: Literal[1] = VERSION
+    heap: HeapFigures = HeapFigures()
+    posture: Posture = Posture()
+    telemetry_version: Literal[2] = VERSION
 
 
 class FrameFigures(Message, frozen=True):
@@ -76,6 +98,10 @@ class FrameFigures(Message, frozen=True):
     """Workers' answers under a lease that was no longer current."""
     malformed: _Count = 0
     """Messages that were no request at all; not counted as received."""
+    payload_bytes: _Count = 0
+    """Of all payloads that came with a request."""
+    reply_bytes: _Count = 0
+    """Of all pictures that went out with a reply."""
 
 
 class ArenaFigures(Message, frozen=True):
@@ -85,6 +111,43 @@ class ArenaFigures(Message, frozen=True):
     used_bytes: _Count = 0
     high_water_bytes: _Count = 0
     largest_free_bytes: _Count = 0
+
+
+class ProducerFigures(Message, frozen=True):
+    """Waiting frames of one producer."""
+
+    producer: _Name
+    """Its `client`, or its connection in hexadecimal where it gave none."""
+    frames: _Count
+    bytes: _Count
+
+
+class OwnerFigures(Message, frozen=True):
+    """Who holds how much of the arena."""
+
+    owner: _Name
+    """A worker; `waiting` for frames in work that no worker has at the moment."""
+    bytes: _Count
+    frames: _Count
+    abandoned: _Count = 0
+    """Of these frames: answered already, held until their worker answers or dies."""
+
+
+class CanaryFigures(Message, frozen=True):
+    """The pictures that the broker sends through all stages to see that they work. They count nowhere else."""
+
+    passed: _Count = 0
+    failed: _Count = 0
+    passed_at_s: float | None = None
+    """When the last one came back right."""
+    took_us: _Count = 0
+    """By the last that came back right."""
+    waits_for: Annotated[str, Meta(max_length=64)] = ""
+    """Pool that the present one is in or waits for; empty if none is under way."""
+    sent_at_s: float | None = None
+    """When the present one was sent; None if none is under way."""
+    fault: Detail = ""
+    """Why the last one failed; empty if it passed."""
 
 
 class WorkerLoad(Message, frozen=True):
@@ -113,7 +176,18 @@ class BrokerTelemetry(Message, frozen=True, tag="broker"):
     workers: Annotated[dict[_Name, WorkerLoad], Meta(max_length=SERVICES_MAX)] = msgspec.field(default_factory=dict)
     """By name of the service; workers that have said hello."""
     is_draining: bool = False
-    telemetry_version: Literal[1] = VERSION
+    queued_by_priority: Annotated[list[_Count], Meta(max_length=16)] = msgspec.field(default_factory=list)
+    """Waiting frames; the index is the priority."""
+    producers: Annotated[list[ProducerFigures], Meta(max_length=PRODUCERS_MAX)] = msgspec.field(default_factory=list)
+    """Those with the most waiting frames, most first."""
+    owners: Annotated[list[OwnerFigures], Meta(max_length=SERVICES_MAX + 1)] = msgspec.field(default_factory=list)
+    """Of the arena, largest first; their bytes add up to what is in use."""
+    canary: CanaryFigures = CanaryFigures()
+    remembered_bytes: _Count = 0
+    """Of replies that are kept in case they are asked for again."""
+    events: _Events = msgspec.field(default_factory=list)
+    heap: HeapFigures = HeapFigures()
+    telemetry_version: Literal[2] = VERSION
 
 
 class LastExit(Message, frozen=True):
@@ -122,9 +196,10 @@ class LastExit(Message, frozen=True):
     code: int | None
     signal: Annotated[str, Meta(max_length=32)] | None
     """Name, as `SIGKILL`."""
-    reason: _Reason
+    reason: Detail
     at: Annotated[str, Meta(max_length=40)]
     """Wall clock, ISO 8601, for display only."""
+    cause: Cause = Cause.EXIT
 
 
 class ServiceFigures(Message, frozen=True):
@@ -142,6 +217,9 @@ class ServiceFigures(Message, frozen=True):
     last_exit: LastExit | None = None
     incarnation: int = 0
     """Of the present process; 0 if there is none or it has no number."""
+    restarts_by_cause: Annotated[dict[Cause, _Count], Meta(max_length=16)] = msgspec.field(default_factory=dict)
+    deaths_lately: _Count = 0
+    """Of all services of its kind, within `supervisor.restart_window_s`."""
 
 
 class SupervisorTelemetry(Message, frozen=True, tag="supervisor"):
@@ -156,7 +234,9 @@ class SupervisorTelemetry(Message, frozen=True, tag="supervisor"):
     """Release of the program."""
     started_at_s: float
     services: Annotated[list[ServiceFigures], Meta(max_length=SERVICES_MAX)]
-    telemetry_version: Literal[1] = VERSION
+    events: _Events = msgspec.field(default_factory=list)
+    heap: HeapFigures = HeapFigures()
+    telemetry_version: Literal[2] = VERSION
 
 
 Telemetry = WorkerTelemetry | BrokerTelemetry | SupervisorTelemetry
@@ -193,6 +273,10 @@ class TelemetrySender:
         if now_s >= self._due_at_s:
             return 0
         return int((self._due_at_s - now_s) * 1000) + 1
+
+    def hurry(self) -> None:
+        """Make the next message due now: something changed that operators want to see at once."""
+        self._due_at_s = float("-inf")
 
     def offer(self, make: Callable[[int], Telemetry], now_s: float) -> bool:
         """Make and send a message if one is due; `make` gets its sequence number. True if it is on its way."""

@@ -7,7 +7,6 @@ a time and speaks only between tasks, so that a worker that is stuck is seen to 
 import gc
 import logging
 import os
-import resource
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -20,12 +19,15 @@ from ipc.arena import Arena
 from ipc.channel import Channel, ChannelClosed
 from ipc.child import begin
 from ipc.errors import ErrorCode, FrameError
+from ipc.examination import Examiner
+from ipc.heap import HeapGauge
 from ipc.histogram import Histogram
 from ipc.messages import (
     Answer,
     Batch,
     Decode,
     Encoded,
+    Examine,
     Fault,
     Hello,
     Ready,
@@ -37,6 +39,7 @@ from ipc.messages import (
     ToChild,
     Transform,
 )
+from ipc.posture import posture
 from ipc.sockets import connect_work, make_context
 from ipc.stage import Stage
 from ipc.telemetry import StageFigures, TelemetrySender, WorkerTelemetry
@@ -80,7 +83,11 @@ class Worker:
         self._encoder = msgspec.msgpack.Encoder()
         self._batches: msgspec.msgpack.Decoder[Batch] = msgspec.msgpack.Decoder(Batch)
         self._accounts = {stage: _StageAccount() for stage in stages_of(start)}
+        # Where canaries are counted: nowhere that is told.
+        self._canary_accounts = {stage: _StageAccount() for stage in self._accounts}
         self._tasks = 0
+        self._heap = HeapGauge()
+        self._examiner = Examiner(start.service, channel.send)
         self._answers: list[Answer] = []
         self._parts: list[bytes] = []
         self._is_stopped = False
@@ -97,7 +104,9 @@ class Worker:
                 self._take_orders()
             if self._socket in ready:
                 self._work_on(self._batches.decode(self._socket.recv()))
-            self._telemetry.offer(self._figures, time.monotonic())
+            now_s = time.monotonic()
+            self._telemetry.offer(self._figures, now_s)
+            self._examiner.pass_time(now_s)
 
     def close(self) -> None:
         """Close sockets and unmap the arena."""
@@ -109,6 +118,8 @@ class Worker:
         while (message := self._channel.receive()) is not None:
             if isinstance(message, Stop):
                 self._is_stopped = True
+            elif isinstance(message, Examine):
+                self._examiner.take(message, time.monotonic())
 
     def _work_on(self, batch: Batch) -> None:
         held_since_us = 0
@@ -127,14 +138,15 @@ class Worker:
 
     def _do(self, task: Task) -> None:
         """Run a task's steps. Whatever a step raises ends this task alone."""
-        self._tasks += 1
+        self._tasks += not task.is_canary
+        accounts = self._canary_accounts if task.is_canary else self._accounts
         step_us: list[int] = []
         encoded: list[Encoded] = []
         parts: list[bytes] = []
         fault = None
         for step in task.steps:
             stage = _stage_of(step)
-            account = self._accounts[stage]
+            account = accounts[stage]
             began_ns = time.monotonic_ns()
             try:
                 self._run(step, encoded, parts)
@@ -166,15 +178,17 @@ class Worker:
             parts.append(picture.data)
 
     def _figures(self, sequence: int) -> WorkerTelemetry:
+        now_s = time.monotonic()
         return WorkerTelemetry(
             service=self._start.service,
             incarnation=self._start.incarnation,
             epoch=self._start.epoch,
             sequence=sequence,
-            at_s=time.monotonic(),
+            at_s=now_s,
             stages={stage.value: account.figures() for stage, account in self._accounts.items()},
             tasks=self._tasks,
-            rss_bytes=_resident_bytes(),
+            heap=self._heap.figures(now_s),
+            posture=posture(),
         )
 
 
@@ -182,14 +196,6 @@ def _stage_of(step: Step) -> Stage:
     if isinstance(step, Decode):
         return Stage.DECODE
     return Stage.TRANSFORM if isinstance(step, Transform) else Stage.ENCODE
-
-
-_PAGE_BYTES: Final = resource.getpagesize()
-
-
-def _resident_bytes() -> int:
-    with open("/proc/self/statm", encoding="ascii") as statm:  # noqa: PTH123 - Path costs more than the reading
-        return int(statm.read().split()[1]) * _PAGE_BYTES
 
 
 def stages_of(start: Start) -> list[Stage]:

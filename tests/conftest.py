@@ -3,8 +3,10 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -51,3 +53,14 @@ def daemon(runtime_directory: Path) -> Iterator[Daemon]:
     """A real daemon with default settings, stopped in order at the end."""
     with Daemon(runtime_directory) as running:
         yield running
+
+
+@pytest.fixture
+def daemon_with(runtime_directory: Path) -> Iterator[Callable[..., Daemon]]:
+    """Starts a real daemon with settings of the test's own, stopped in order at the end."""
+    with ExitStack() as stack:
+
+        def start(*assignments: str, **options: Any) -> Daemon:
+            return stack.enter_context(Daemon(runtime_directory, *assignments, **options))
+
+        yield start

@@ -6,9 +6,8 @@ received = completed + failed + rejected + cancelled + in flight + queued, after
 from collections import Counter
 
 from ipc.errors import ErrorCode
-from ipc.extents import ExtentFigures
 from ipc.histogram import Histogram
-from ipc.telemetry import ArenaFigures, FrameFigures
+from ipc.telemetry import FrameFigures
 
 
 class Account:
@@ -22,6 +21,8 @@ class Account:
         self.cancelled = 0
         self.retried = 0
         self.malformed = 0
+        self.payload_bytes = 0
+        """Of all payloads that came with a request, whatever became of it."""
         self.in_flight = 0
         self.errors: Counter[ErrorCode] = Counter()
         self.latency = Histogram()
@@ -54,7 +55,9 @@ class Account:
         else:
             self.failed += 1
 
-    def figures(self, *, queued: int, queued_bytes: int, replies_dropped: int, stale_answers: int) -> FrameFigures:
+    def figures(
+        self, *, queued: int, queued_bytes: int, replies_dropped: int, stale_answers: int, reply_bytes: int
+    ) -> FrameFigures:
         """Return the account as telemetry."""
         return FrameFigures(
             received=self.received,
@@ -69,14 +72,6 @@ class Account:
             replies_dropped=replies_dropped,
             stale_answers=stale_answers,
             malformed=self.malformed,
+            payload_bytes=self.payload_bytes,
+            reply_bytes=reply_bytes,
         )
-
-
-def arena_figures(figures: ExtentFigures) -> ArenaFigures:
-    """Return the state of the arena as telemetry."""
-    return ArenaFigures(
-        total_bytes=figures.total_bytes,
-        used_bytes=figures.used_bytes,
-        high_water_bytes=figures.high_water_bytes,
-        largest_free_bytes=figures.largest_free_bytes,
-    )

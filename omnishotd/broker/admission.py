@@ -11,13 +11,13 @@ from typing import Final
 from xxhash import xxh3_64_intdigest
 
 from ipc.errors import ErrorCode, FrameError
+from ipc.rates import RateLimiter
 from ipc.settings import Settings
 from ipc.wire import Request
 from omnishotd.broker.duplicates import Conflict, DuplicateWindow
 from omnishotd.broker.frame import Frame, Payload, RequestKey, Sender
 from omnishotd.broker.plan import Planner
 from omnishotd.broker.quarantine import Quarantine
-from omnishotd.broker.rates import RateLimiter
 from omnishotd.broker.replies import Reply
 from omnishotd.broker.schedule import Schedule
 

@@ -5,6 +5,8 @@ from typing import Final
 
 from omnishotd.broker.frame import Frame, FrameState
 
+NEVER_US: Final = 1 << 62
+
 STALE_MAX: Final = 1024
 """Entries of finished frames that may lie in the heap before it is rebuilt. They hold their frames' small parts."""
 

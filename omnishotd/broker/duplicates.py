@@ -15,6 +15,8 @@ from omnishotd.broker.replies import Reply
 AGE_US_MAX: Final = 120_000_000
 COUNT_MAX: Final = 10_000
 REPLY_BYTES_MAX: Final = 64 << 20
+NAME_BYTES: Final = 700
+"""What one remembered name costs besides its reply, about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,11 @@ class DuplicateWindow:
         if answered.fingerprint != fingerprint:
             raise Conflict
         return answered.reply
+
+    @property
+    def remembered_bytes(self) -> int:
+        """What the answered requests take, about."""
+        return self._reply_bytes + NAME_BYTES * len(self._answered)
 
     def in_flight(self, key: RequestKey) -> Frame | None:
         """Return the frame in flight of this name."""

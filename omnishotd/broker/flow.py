@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from ipc.errors import ErrorCode, FrameError
+from ipc.events import EventKind, EventLog
 from ipc.extents import ExtentAllocator
 from ipc.messages import Answer, Extent, Fault, Task
 from ipc.settings import Settings
@@ -15,8 +16,9 @@ from ipc.wire import PingReply, Request, RequestRefused, decode_request, encode_
 from omnishotd import __version__
 from omnishotd.broker.account import Account
 from omnishotd.broker.admission import Admission, Admitted, Joined, Refused, request_key
+from omnishotd.broker.canary import Canary
 from omnishotd.broker.crew import Assignment, Crew, Worker
-from omnishotd.broker.deadlines import Deadlines
+from omnishotd.broker.deadlines import NEVER_US, Deadlines
 from omnishotd.broker.duplicates import DuplicateWindow
 from omnishotd.broker.frame import Frame, FrameState, InvariantError, Payload, Sender
 from omnishotd.broker.info import info_reply
@@ -30,8 +32,6 @@ log = logging.getLogger(__name__)
 
 INTERVAL_US_FIRST: Final = 5_000
 """Guess of the time between two finished frames, before any has finished."""
-
-NEVER_US: Final = 1 << 62
 
 Send = Callable[[Sender, Reply, int], None]
 """Gives a reply to a sender, at a time. Never blocks."""
@@ -58,12 +58,15 @@ class Flow:
         self.crew = Crew(pipeline.pools)
         self.ledger = Ledger(allocator, write, self.crew, pipeline.pools, pipeline.whole_frame_pixels_max)
         self.account = Account()
+        self.events = EventLog()
         self._pool_names = [pool.name for pool in pipeline.pools]
+        trace_prefix = epoch[:6]
+        self.canary = Canary(self._pool_names, self._stage_timeout_us, trace_prefix)
         self._window = DuplicateWindow()
         self._deadlines = Deadlines()
         planner = Planner(settings.frames, compile_presets(settings.presets), allocator)
         self._quarantine = Quarantine()
-        self._admission = Admission(settings, self.schedule, self._window, self._quarantine, planner, epoch[:6])
+        self._admission = Admission(settings, self.schedule, self._window, self._quarantine, planner, trace_prefix)
         self._interval_us = INTERVAL_US_FIRST
         self._finished_us = 0
         self._look_at_us = NEVER_US
@@ -90,6 +93,8 @@ class Flow:
 
     def _process(self, sender: Sender, request: Request, payload: Sequence[Payload], now_us: int) -> None:
         request_id = request.id or ""
+        for part in payload:
+            self.account.payload_bytes += len(part)
         if len(payload) > 1:
             message = f"payload: {len(payload)} parts follow the header, 1 is taken"
             self._refuse(sender, request_id, FrameError(ErrorCode.BAD_REQUEST, message), now_us)
@@ -144,8 +149,18 @@ class Flow:
         """Learn that the supervisor started a worker."""
         self.crew.expect(incarnation, service, self._pool_names.index("+".join(stages)))
 
+    def hello(self, incarnation: int, identity: bytes, now_us: int) -> Worker | None:
+        """Take in a worker that is ready for work. Returns None for one that the supervisor did not announce."""
+        worker = self.crew.hello(incarnation, identity)
+        if self.crew.is_staffed:
+            self.canary.begin(now_us)
+            self._look_at_us = min(self._look_at_us, self.canary.look_at_us)
+        return worker
+
     def start_waiting(self, now_us: int) -> None:
-        """Take waiting frames into work, as far as jobs and arena allow."""
+        """Take a canary that is due, and waiting frames, into work, as far as jobs and arena allow."""
+        if now_us >= self.canary.due_us:
+            self._send_canary(now_us)
         while self.ledger.working < self._jobs_max:
             frame = self.schedule.peek()
             if frame is None or not self.ledger.start(frame):
@@ -162,25 +177,34 @@ class Flow:
         return [(assignment.worker, self._tasks(assignment)) for assignment in assignments]
 
     def _tasks(self, assignment: Assignment) -> list[Task]:
-        return [Task(self.ledger.lease(job, assignment.worker), job.frame.trace, job.steps) for job in assignment.jobs]
+        worker = assignment.worker
+        return [
+            Task(self.ledger.lease(job, worker), job.frame.trace, job.steps, job.frame.is_canary)
+            for job in assignment.jobs
+        ]
 
     def answered(self, worker: Worker, answer: Answer, parts: Sequence[Any], now_us: int) -> None:
         """Take one answer of a worker, with the parts of its message that belong to it."""
         outcome = self.ledger.answer(worker, answer, parts, now_us)
         if outcome is not None:
             self._conclude(outcome, now_us, was_in_work=True)
+        if self.canary.frame is not None:
+            self.canary.reached(self.ledger.pool_of(self.canary.frame), now_us)
 
     def gone(self, incarnation: int, reason: str, now_us: int) -> None:
         """Take the proof that a worker is dead: what it held is tried again, or given up."""
         worker = self.crew.gone(incarnation)
         if worker is None:
             return
-        bereavement = self.ledger.gone(worker)
+        bereavement = self.ledger.gone(worker, reason)
         self.account.retried += len(bereavement.retried)
         for frame in bereavement.retried:
             log.warning("%s died (%s), its frame is tried again", worker.service, reason, extra={"trace": frame.trace})
         for outcome in bereavement.outcomes:
             self._conclude(outcome, now_us, was_in_work=True)
+            if outcome.fault is not None and outcome.fault.code is ErrorCode.POISON:
+                detail = f"{outcome.frame.trace}: {outcome.fault.message}, the last by {reason}"
+                self.events.add(EventKind.QUARANTINED, worker.service, detail)
 
     # ---- time and the end
 
@@ -198,18 +222,26 @@ class Flow:
             outcome = self.ledger.time_out(worker, Fault(ErrorCode.TIMEOUT, message))
             if outcome is not None:
                 self._conclude(outcome, now_us, was_in_work=True)
+        self._tend_canary(now_us)
         times = [worker.since_us + self._stage_timeout_us + 1 for worker in self.crew.busy()]
         deadline_us = self._deadlines.next_us()
-        self._look_at_us = min(NEVER_US if deadline_us is None else deadline_us, *times, NEVER_US)
+        canary_us = self.canary.look_at_us
+        self._look_at_us = min(NEVER_US if deadline_us is None else deadline_us, canary_us, *times, NEVER_US)
         return overdue
 
     def next_us(self) -> int | None:
         """Return when `pass_time` is to be called at the latest, or None when nothing waits for time."""
         return None if self._look_at_us == NEVER_US else self._look_at_us
 
+    @property
+    def remembered_bytes(self) -> int:
+        """What replies that may be asked for again take, about."""
+        return self._window.remembered_bytes
+
     def drain(self) -> None:
         """Take no new frames from now on."""
         self._admission.is_draining = True
+        self.canary.stop()
 
     @property
     def is_draining(self) -> bool:
@@ -218,7 +250,7 @@ class Flow:
 
     @property
     def is_idle(self) -> bool:
-        """Whether every admitted frame has been answered."""
+        """Whether every admitted frame has been answered; nobody waits for a canary."""
         return not self.schedule.count and not self.account.in_flight
 
     def give_up_all(self, now_us: int) -> int:
@@ -238,6 +270,9 @@ class Flow:
     def _conclude(self, outcome: Outcome, now_us: int, *, was_in_work: bool) -> None:
         """Give a frame its one reply. The only place that does."""
         frame, fault = outcome.frame, outcome.fault
+        if frame.is_canary:
+            self._conclude_canary(outcome, now_us)
+            return
         if fault is None:
             reply = ok_reply(frame, now_us)
             self.account.complete(now_us - frame.arrived_us)
@@ -267,3 +302,30 @@ class Flow:
         ended = account.completed + account.failed + account.rejected + account.cancelled
         if account.received != ended + account.in_flight + self.schedule.count:
             raise InvariantError(f"frames do not add up: {account.received} received, {ended} ended")
+
+    # ---- canaries
+
+    def _send_canary(self, now_us: int) -> None:
+        """Take a canary into work, past the queue and its limits; without room it stays due."""
+        frame = self.canary.make(now_us)
+        if self.ledger.start(frame):
+            self.canary.sent(frame, now_us)
+        else:
+            self.canary.found_no_room()
+        self._look_at_us = min(self._look_at_us, self.canary.look_at_us)
+
+    def _tend_canary(self, now_us: int) -> None:
+        """Give up a canary that is under way for too long, and send one that is due."""
+        frame, fault = self.canary.frame, self.canary.lateness(now_us)
+        if frame is not None and fault is not None:
+            self._conclude_canary(self.ledger.give_up(frame, fault), now_us)
+        if now_us >= self.canary.due_us:
+            self._send_canary(now_us)
+
+    def _conclude_canary(self, outcome: Outcome, now_us: int) -> None:
+        before = self.canary.verdict
+        self.canary.conclude(outcome.fault, now_us)
+        self._look_at_us = min(self._look_at_us, self.canary.look_at_us)
+        if self.canary.verdict is not before:
+            level = logging.INFO if self.canary.verdict else logging.WARNING
+            log.log(level, "canary: %s", self.canary.fault or "passed", extra={"trace": outcome.frame.trace})

@@ -116,6 +116,8 @@ class Frame:
     parts: list[Any] = field(default_factory=list)
     """By output: the encoded bytes, as the ZeroMQ frame in which they came."""
     times: StageTimes = field(default_factory=StageTimes)
+    is_canary: bool = False
+    """Whether it is the broker's own and shows only that the stages work: no producer, not queued, not counted."""
 
     @property
     def attempts(self) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ipc.errors import ErrorCode
-from ipc.extents import ExtentAllocator, aligned, divided
+from ipc.extents import ExtentAllocator, divided
 from ipc.messages import Answer, Decode, Encode, Encoded, Extent, Fault, Step, Transform
 from ipc.pixels import Layout
 from ipc.settings import PoolSettings
@@ -23,6 +23,8 @@ from omnishotd.broker.frame import Frame, FrameEvent, FrameState, InvariantError
 DEATHS_MAX: Final = 2
 """Workers that may die with a frame in their hands before it is given up."""
 
+NOBODY: Final = "waiting"
+"""In place of a worker's name, for frames in work that no worker has at the moment."""
 
 _LAYOUTS: Final = frozenset({None, *Layout})
 
@@ -63,23 +65,24 @@ class Ledger:
         self._leases: dict[int, tuple[Job, Worker]] = {}
         self._last_lease = 0
         self.working = 0
-        """Frames that hold extents."""
+        """Frames that hold extents, without canaries."""
         self.stale_answers = 0
         """Answers under a lease that was not current."""
 
     def start(self, frame: Frame) -> bool:
         """Take a waiting frame into work. Returns False, and changes nothing, when the arena has no room now."""
-        sizes_bytes = frame.plan.sizes_bytes(len(frame.payload))
+        payload_bytes = len(frame.payload)
+        sizes_bytes = frame.plan.sizes_bytes(payload_bytes)
         if self._is_whole(frame):
             # All of it is free at the same moment anyway: one extent, divided, is less work than several.
-            frame.block = self._allocator.allocate(sum(map(aligned, sizes_bytes)))
+            frame.block = self._allocator.allocate(frame.plan.room_bytes(payload_bytes))
             extents = None if frame.block is None else divided(frame.block, sizes_bytes)
         else:
             extents = self._allocator.allocate_all(sizes_bytes)
         if extents is None:
             return False
         frame.advance(FrameEvent.START)
-        self.working += 1
+        self.working += not frame.is_canary
         outputs = frame.plan.outputs
         if not frame.plan.is_raw:
             frame.source = extents.pop(0)
@@ -145,8 +148,8 @@ class Ledger:
             return None
         return self.give_up(begun[0].frame, fault)
 
-    def gone(self, worker: Worker) -> Bereavement:
-        """Deal with what a dead worker held; `crew.gone` has taken it out already.
+    def gone(self, worker: Worker, reason: str) -> Bereavement:
+        """Deal with what a dead worker held; `crew.gone` has taken it out already. `reason`: how it died.
 
         It had begun nothing but its oldest message, so only the frames in that one are under suspicion.
         """
@@ -163,15 +166,33 @@ class Ledger:
             if frame.state is FrameState.ABANDONED:
                 self._close_if_home(frame)
                 continue
+            if frame.is_canary and frame.deaths:
+                outcomes.append(self.give_up(frame, Fault(ErrorCode.INTERNAL, f"{worker.service} died ({reason})")))
+                continue
             if frame.deaths >= DEATHS_MAX:
                 fault = Fault(ErrorCode.POISON, f"{frame.deaths} workers died with this frame in their hands")
                 outcomes.append(self.give_up(frame, fault))
                 continue
             self._restore(job)
             self._crew.add(job, first=True)
-            if frame not in retried:
+            if frame not in retried and not frame.is_canary:
                 retried.append(frame)
         return Bereavement(outcomes, retried)
+
+    def pool_of(self, canary: Frame) -> int:
+        """Tell in which pool a canary in work is, or waits for a worker; its one output is transformed."""
+        if canary.source is not None:
+            return self._pool_of[Stage.DECODE]
+        return self._pool_of[Stage.ENCODE if canary.pixels is None else Stage.TRANSFORM]
+
+    def holders(self) -> dict[Frame, str]:
+        """Name for each frame in work the worker that has it; of several, the one that has had it longest."""
+        holders: dict[Frame, str] = {}
+        for job, worker in self._leases.values():
+            holders.setdefault(job.frame, worker.service)
+        for frame in self._crew.ready_frames():
+            holders.setdefault(frame, NOBODY)
+        return holders
 
     def _end_lease(self, job: Job) -> None:
         del self._leases[job.lease]
@@ -244,7 +265,7 @@ class Ledger:
         if frame.leases_out:
             raise InvariantError(f"frame {frame.trace} closed with {frame.leases_out} leases out")
         frame.advance(FrameEvent.FINISH)
-        self.working -= 1
+        self.working -= not frame.is_canary
         for extent in (frame.source, frame.pixels, *frame.results):
             self._free(frame, extent)
         if frame.block is not None:
@@ -254,7 +275,7 @@ class Ledger:
 
     def _is_whole(self, frame: Frame) -> bool:
         """Tell whether a frame passes all stages in one worker."""
-        return not frame.plan.is_raw and frame.plan.pixels <= self._whole_frame_pixels_max
+        return not frame.plan.is_raw and frame.plan.pixels <= self._whole_frame_pixels_max and not frame.is_canary
 
     def _decode_job(self, frame: Frame) -> Job:
         """Make the job that decodes, and does all else that the same worker can do; to a small frame, all."""
@@ -264,7 +285,7 @@ class Ledger:
         pool = self._pool_of[Stage.DECODE]
         steps: list[Step] = [Decode(frame.source, frame.pixels, plan.format, plan.decoded)]
         job = Job(frame, pool, steps, [Stage.DECODE], [])
-        stages = STAGES if self._is_whole(frame) else self._stages[pool]
+        stages = STAGES if frame.block is not None else self._stages[pool]
         for index in range(len(plan.outputs)):
             if _first_stage(frame, index) in stages:
                 self._add_output(job, index, _first_stage(frame, index), stages)

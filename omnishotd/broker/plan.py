@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 from ipc.errors import ErrorCode, FrameError
-from ipc.extents import ExtentAllocator
+from ipc.extents import ExtentAllocator, aligned
 from ipc.pixels import Geometry
 from ipc.settings import FramesSettings
 from ipc.wire import RawInput, Request
@@ -48,10 +48,16 @@ class Plan:
     """Pixels of the largest picture on the way: how heavy the frame is."""
     pictures_bytes: tuple[int, ...]
     """Sizes of all pictures on the way that lie in the arena."""
+    pictures_room_bytes: int
+    """What these take of the arena in all."""
 
     def sizes_bytes(self, payload_bytes: int) -> list[int]:
         """List the extents that a frame needs: its payload, its pixels, and one for each transformed output."""
         return [*self.pictures_bytes] if self.is_raw else [payload_bytes, *self.pictures_bytes]
+
+    def room_bytes(self, payload_bytes: int) -> int:
+        """Tell what all these extents take of the arena."""
+        return self.pictures_room_bytes if self.is_raw else self.pictures_room_bytes + aligned(payload_bytes)
 
 
 class Planner:
@@ -74,9 +80,10 @@ class Planner:
         plan_key = (picture, key, request.input is not None)
         plan = self._plans.get(plan_key)
         if plan is None:
-            plan = self._plans.put(plan_key, self._make(picture, outputs, is_raw=request.input is not None))
-        if not self._allocator.fits_ever(plan.sizes_bytes(len(payload))):
-            need_mib = sum(plan.sizes_bytes(len(payload))) / (1 << 20)
+            plan = make_plan(picture, outputs, self._limits, is_raw=request.input is not None)
+            self._plans.put(plan_key, plan)
+        if not self._allocator.fits_ever([plan.room_bytes(len(payload))]):
+            need_mib = plan.room_bytes(len(payload)) / (1 << 20)
             have_mib = self._allocator.figures().total_bytes / (1 << 20)
             message = f"the frame needs {need_mib:.0f} MiB of pixels, memory.arena_mb allows {have_mib:.0f}"
             raise FrameError(ErrorCode.TOO_LARGE, message)
@@ -98,29 +105,27 @@ class Planner:
             raise FrameError(ErrorCode.BAD_REQUEST, message)
         return Picture(format="raw", geometry=geometry, orientation=1, progressive=False)
 
-    def _make(self, picture: Picture, outputs: tuple[Output, ...], *, is_raw: bool) -> Plan:
-        chains = [
-            compose(
-                output.operations,
-                picture.geometry,
-                picture.orientation,
-                self._limits,
-                path=f"outputs[{index}].operations",
-            )
-            for index, output in enumerate(outputs)
-        ]
-        denominator = 1 if is_raw else min(map(scale_allowed, chains))
-        decoded = scaled(picture.geometry, denominator)
-        return Plan(
-            format_in=picture.format,
-            format="jpeg",
-            picture=picture.geometry,
-            is_raw=is_raw,
-            decoded=decoded,
-            outputs=tuple(_output_plan(output, chain) for output, chain in zip(outputs, chains, strict=True)),
-            pictures_bytes=(decoded.bytes, *(chain.result.bytes for chain in chains if chain.operations)),
-            pixels=max(picture.geometry.pixels, *(chain.result.pixels for chain in chains)),
-        )
+
+def make_plan(picture: Picture, outputs: tuple[Output, ...], limits: Limits, *, is_raw: bool) -> Plan:
+    """Plan all outputs of one picture. Raises `FrameError`, naming the operation that cannot be."""
+    chains = [
+        compose(output.operations, picture.geometry, picture.orientation, limits, path=f"outputs[{index}].operations")
+        for index, output in enumerate(outputs)
+    ]
+    denominator = 1 if is_raw else min(map(scale_allowed, chains))
+    decoded = scaled(picture.geometry, denominator)
+    pictures_bytes = (decoded.bytes, *(chain.result.bytes for chain in chains if chain.operations))
+    return Plan(
+        format_in=picture.format,
+        format="jpeg",
+        picture=picture.geometry,
+        is_raw=is_raw,
+        decoded=decoded,
+        outputs=tuple(_output_plan(output, chain) for output, chain in zip(outputs, chains, strict=True)),
+        pictures_bytes=pictures_bytes,
+        pictures_room_bytes=sum(map(aligned, pictures_bytes)),
+        pixels=max(picture.geometry.pixels, *(chain.result.pixels for chain in chains)),
+    )
 
 
 def _output_plan(output: Output, chain: Chain) -> OutputPlan:

@@ -2,18 +2,23 @@
 
 import logging
 import time
+from collections import deque
 from typing import Any, Final
 
 import msgspec
 import zmq
 
 from ipc.arena import Arena
+from ipc.causes import Cause
 from ipc.channel import Channel
+from ipc.examination import Examiner
 from ipc.extents import ExtentAllocator
+from ipc.heap import HeapGauge
 from ipc.messages import (
     Batch,
     Drain,
     Drained,
+    Examine,
     Hello,
     Kill,
     Start,
@@ -24,9 +29,9 @@ from ipc.messages import (
     WorkerGone,
 )
 from ipc.sockets import bind_producers, bind_work
-from ipc.telemetry import BrokerTelemetry, TelemetrySender, WorkerLoad
-from omnishotd.broker.account import arena_figures
+from ipc.telemetry import BrokerTelemetry, TelemetrySender
 from omnishotd.broker.crew import Worker
+from omnishotd.broker.figures import arena_figures, load_figures, owner_figures, producer_figures
 from omnishotd.broker.flow import Flow
 from omnishotd.broker.frame import Payload, Sender
 from omnishotd.broker.producers import Producers
@@ -61,9 +66,14 @@ class BrokerProcess:
         self._producers = Producers(self._door)
         self.flow = Flow(settings, start.epoch, self._allocator, self._arena.write, self._producers.send)
         self._telemetry = TelemetrySender(context, start.telemetry_endpoint)
+        self._canary_verdict = self.flow.canary.verdict
+        self._heap = HeapGauge()
+        self._examiner = Examiner(start.service, channel.send)
         self._reports: msgspec.msgpack.Decoder[ToBroker] = msgspec.msgpack.Decoder(ToBroker)
         self._encoder = msgspec.msgpack.Encoder()
         self._workers: dict[bytes, Worker] = {}
+        self._orders: deque[ToChild] = deque()
+        """Read, and to be obeyed within the same turn."""
         self._drain_until_us: int | None = None
         self._is_drained = False
         self._is_stopped = False
@@ -76,20 +86,20 @@ class BrokerProcess:
         while not self._is_stopped:
             ready = dict(self._poller.poll(self._wait_ms()))
             now_us = time.monotonic_ns() // 1000
-            # ORDER: a worker that says hello must be expected by then, see `_take_orders`.
             if self._channel.fileno() in ready:
-                self._take_orders(now_us)
+                self._read_orders()
             if self._work in ready:
                 self._take_reports(now_us)
+            self._obey(now_us)
             if self._door in ready:
                 self._take_requests(now_us)
             for worker in self.flow.pass_time(now_us):
-                self._channel.send(Kill(worker.incarnation, "over its time limit"))
+                self._channel.send(Kill(worker.incarnation, "over its time limit", Cause.TIME_LIMIT))
             self._give_work(now_us)
             if self._producers.has_backlog:
                 self._producers.flush(now_us)
             self._finish_drain(now_us)
-            self._telemetry.offer(self._figures, now_us / 1e6)
+            self._tell(now_us / 1e6)
 
     def close(self) -> None:
         """Close the sockets; replies on their way get the door's linger."""
@@ -132,7 +142,7 @@ class BrokerProcess:
                 # It is dying, or does not read: what it was given comes back with the proof of its death.
                 log.warning("%s cannot be reached (%s)", worker.service, error)
                 worker.is_condemned = True
-                self._channel.send(Kill(worker.incarnation, "cannot be reached"))
+                self._channel.send(Kill(worker.incarnation, "cannot be reached", Cause.UNREACHABLE))
 
     def _take_reports(self, now_us: int) -> None:
         for _ in range(MESSAGES_PER_TURN_MAX):
@@ -149,7 +159,10 @@ class BrokerProcess:
     def _take_report(self, identity: bytes, parts: list[Any], now_us: int) -> None:
         message = self._reports.decode(parts[0].buffer)
         if isinstance(message, Hello):
-            worker = self.flow.crew.hello(message.incarnation, identity)
+            # ORDER: announced before it was started, so the announcement can be read by now. A hello of nobody would
+            # be lost, and the worker with it.
+            self._read_orders()
+            worker = self.flow.hello(message.incarnation, identity, now_us)
             if worker is not None:
                 self._workers[identity] = worker
             return
@@ -168,18 +181,21 @@ class BrokerProcess:
         if worker is not None and not worker.is_condemned:
             log.error("%s said something that is no message: %s", worker.service, what)
             worker.is_condemned = True
-            self._channel.send(Kill(worker.incarnation, "broke the protocol"))
+            self._channel.send(Kill(worker.incarnation, "broke the protocol", Cause.PROTOCOL))
 
     # ---- supervisor
 
-    def _take_orders(self, now_us: int) -> None:
-        messages = []
+    def _read_orders(self) -> None:
+        """Learn of new workers at once, and keep all else for `_obey`."""
         while (message := self._channel.receive()) is not None:
-            # ORDER: before any report is read. A hello that comes too early would be lost, and the worker with it.
             if isinstance(message, WorkerExpected):
                 self.flow.expect(message.incarnation, message.service, message.stages)
-            messages.append(message)
-        for message in messages:
+            else:
+                self._orders.append(message)
+
+    def _obey(self, now_us: int) -> None:
+        while self._orders:
+            message = self._orders.popleft()
             if isinstance(message, WorkerGone):
                 # What it finished before it died is in the socket already: take that first, or it is done twice.
                 self._take_reports(now_us)
@@ -188,6 +204,8 @@ class BrokerProcess:
             elif isinstance(message, Drain):
                 self.flow.drain()
                 self._drain_until_us = now_us + message.within_ms * 1000
+            elif isinstance(message, Examine):
+                self._examiner.take(message, now_us / 1e6)
             elif isinstance(message, Stop):
                 self._is_stopped = True
 
@@ -207,27 +225,45 @@ class BrokerProcess:
 
     # ---- operators
 
+    def _tell(self, now_s: float) -> None:
+        """Send figures if they are due, and at once when canaries begin, or cease, to come back."""
+        self._examiner.pass_time(now_s)
+        if self.flow.canary.verdict is not self._canary_verdict:
+            self._canary_verdict = self.flow.canary.verdict
+            self._telemetry.hurry()
+        self._telemetry.offer(self._figures, now_s)
+
     def _figures(self, sequence: int) -> BrokerTelemetry:
-        self.flow.check()
-        account = self.flow.account
+        flow = self.flow
+        flow.check()
+        account = flow.account
+        now_s = time.monotonic()
         return BrokerTelemetry(
             service=self._start.service,
             incarnation=self._start.incarnation,
             epoch=self._start.epoch,
             sequence=sequence,
-            at_s=time.monotonic(),
+            at_s=now_s,
             frames=account.figures(
-                queued=self.flow.schedule.count,
-                queued_bytes=self.flow.schedule.bytes,
+                queued=flow.schedule.count,
+                queued_bytes=flow.schedule.bytes,
                 replies_dropped=self._producers.dropped,
-                stale_answers=self.flow.ledger.stale_answers,
+                stale_answers=flow.ledger.stale_answers,
+                reply_bytes=self._producers.picture_bytes,
             ),
             errors={code.value: count for code, count in account.errors.items()},
             latency=account.latency.snapshot(),
             queue_latency=account.queue_latency.snapshot(),
             arena=arena_figures(self._allocator.figures()),
-            workers={worker.service: WorkerLoad(worker.held) for worker in self._workers.values()},
-            is_draining=self.flow.is_draining,
+            workers=load_figures(self._workers.values()),
+            is_draining=flow.is_draining,
+            remembered_bytes=flow.remembered_bytes,
+            queued_by_priority=flow.schedule.count_by_priority(),
+            producers=producer_figures(flow.schedule.lines()),
+            owners=owner_figures(flow.ledger.holders()),
+            canary=flow.canary.figures(),
+            events=flow.events.latest,
+            heap=self._heap.figures(now_s),
         )
 
 

@@ -21,6 +21,16 @@ class Room:
     victims: tuple[Frame, ...] = ()
 
 
+@dataclass(slots=True)
+class Line:
+    """All waiting frames of one producer."""
+
+    frame: Frame
+    """One of them."""
+    count: int
+    bytes: int
+
+
 class Schedule:
     """The queue of frames that wait."""
 
@@ -28,6 +38,8 @@ class Schedule:
         self._count_max = count_max
         self._bytes_max = bytes_max
         self._levels: list[Turns] = [{} for _ in range(PRIORITY_MAX + 1)]
+        self._bytes_of: dict[bytes, int] = {}
+        """By producer with waiting frames; no payload is empty."""
         self.count = 0
         self.bytes = 0
 
@@ -49,9 +61,11 @@ class Schedule:
     def push(self, frame: Frame) -> None:
         """Queue a frame. The caller has asked for `room`."""
         turns = self._levels[frame.request.priority]
-        turns.setdefault(frame.producer, {})[frame.number] = frame
+        producer, payload_bytes = frame.producer, len(frame.payload)
+        turns.setdefault(producer, {})[frame.number] = frame
+        self._bytes_of[producer] = self._bytes_of.get(producer, 0) + payload_bytes
         self.count += 1
-        self.bytes += len(frame.payload)
+        self.bytes += payload_bytes
 
     def peek(self) -> Frame | None:
         """Return the frame whose turn it is, and leave it."""
@@ -72,12 +86,35 @@ class Schedule:
     def remove(self, frame: Frame) -> None:
         """Take out any waiting frame."""
         turns = self._levels[frame.request.priority]
-        frames = turns[frame.producer]
+        producer, payload_bytes = frame.producer, len(frame.payload)
+        frames = turns[producer]
         del frames[frame.number]
         if not frames:
-            del turns[frame.producer]
+            del turns[producer]
+        left_bytes = self._bytes_of[producer] - payload_bytes
+        if left_bytes:
+            self._bytes_of[producer] = left_bytes
+        else:
+            del self._bytes_of[producer]
         self.count -= 1
-        self.bytes -= len(frame.payload)
+        self.bytes -= payload_bytes
+
+    def count_by_priority(self) -> list[int]:
+        """Count the waiting frames of each priority, the lowest first."""
+        return [sum(map(len, turns.values())) for turns in self._levels]
+
+    def lines(self) -> list[Line]:
+        """List the producers with waiting frames."""
+        lines: dict[bytes, Line] = {}
+        for turns in self._levels:
+            for producer, frames in turns.items():
+                line = lines.get(producer)
+                if line is None:
+                    frame = next(iter(frames.values()))
+                    lines[producer] = Line(frame, len(frames), self._bytes_of[producer])
+                else:
+                    line.count += len(frames)
+        return list(lines.values())
 
     def _has_room(self, payload_bytes: int, victims: list[Frame]) -> bool:
         return (

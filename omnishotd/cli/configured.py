@@ -40,11 +40,14 @@ set_option = click.option(
 )
 
 
-def read_configuration(file: Path | None, assignments: Sequence[str]) -> "Resolution":
-    """Read file, environment and command line; all that is wrong becomes one failure with status 78."""
+def read_configuration(file: Path | None, assignments: Sequence[str], *, is_to_serve: bool = True) -> "Resolution":
+    """Read file, environment and command line; all that is wrong becomes one failure with status 78.
+
+    `is_to_serve` as of `omnishotd.config.read`.
+    """
     from omnishotd.config import ConfigurationError, read
 
     try:
-        return read(file, os.environ, assignments)
+        return read(file, os.environ, assignments, is_to_serve=is_to_serve)
     except ConfigurationError as error:
         raise Failure("\n".join(map(str, error.problems)), os.EX_CONFIG) from error

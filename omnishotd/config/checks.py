@@ -5,10 +5,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 
 from ipc.errors import FrameError
+from ipc.token import TokenUnusable, read_token
 from omnishotd.config.problems import Problem, shown
 from omnishotd.config.schema import Configuration
 from stages.limits import Limits
@@ -20,6 +22,10 @@ SOCKET_PATH_BYTES_MAX: Final = 107
 PRESETS_BYTES_MAX: Final = 64 << 10
 """All settings go to each process in one message of at most 128 KiB, see `ipc.channel`."""
 
+URL_LENGTH_MAX: Final = 2000
+
+_HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)")
+_ORIGIN: Final = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
 _STAGES: Final = ("decode", "transform", "encode")
 _PRESET_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _RUNTIME: Final = "$RUNTIME_DIRECTORY"
@@ -35,8 +41,21 @@ def problems(configuration: Configuration, runtime: Path) -> Iterator[Problem]:
     yield from _endpoints(configuration, runtime)
     yield from _pools(configuration)
     yield from _sizes(configuration)
-    yield from _host(configuration)
+    yield from _control(configuration)
+    yield from _webhook(configuration)
     yield from _presets(configuration)
+
+
+def unreadable(configuration: Configuration) -> Iterator[Problem]:
+    """Yield which files that the daemon needs cannot be read by this process, or do not hold what they should."""
+    token_file = configuration.control.token_file
+    if token_file:
+        try:
+            read_token(Path(token_file))
+        except TokenUnusable as error:
+            yield Problem("control.token_file", str(error))
+        except OSError as error:
+            yield Problem("control.token_file", f"{shown(token_file)} cannot be read: {error.strerror}")
 
 
 def _endpoints(configuration: Configuration, runtime: Path) -> Iterator[Problem]:
@@ -110,10 +129,42 @@ def _sizes(configuration: Configuration) -> Iterator[Problem]:
         )
 
 
-def _host(configuration: Configuration) -> Iterator[Problem]:
-    host = configuration.control.host
-    if host not in {"localhost", "::1"} and not _is_loopback(host):
-        yield Problem("control.host", f"{shown(host)} is no loopback address, the control plane has no authentication")
+def _control(configuration: Configuration) -> Iterator[Problem]:
+    control = configuration.control
+    host = control.host
+    is_local = host in {"localhost", "::1"} or _is_loopback(host)
+    if not is_local and not _is_address(host):
+        yield Problem("control.host", f"{shown(host)} is no address, as 127.0.0.1 or ::1, and not localhost")
+    elif not is_local and not control.token_file:
+        yield Problem("control.token_file", f"must be set where control.host, {shown(host)}, is no loopback address")
+    for index, name in enumerate(control.allowed_hosts):
+        if not _HOST.fullmatch(name):
+            yield Problem(f"control.allowed_hosts[{index}]", f"{shown(name)} is no host name, without a port")
+    for index, origin in enumerate(control.cors_origins):
+        if not _ORIGIN.fullmatch(origin):
+            yield Problem(f"control.cors_origins[{index}]", f"{shown(origin)} is no origin, as https://ops.example")
+
+
+def _webhook(configuration: Configuration) -> Iterator[Problem]:
+    url = configuration.alerts.webhook_url
+    if not url:
+        return
+    try:
+        parts = urlsplit(url)
+        is_usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_usable = False
+    if not is_usable or len(url) > URL_LENGTH_MAX or not url.isprintable() or " " in url or not url.isascii():
+        # Not shown: such addresses often hold a secret.
+        yield Problem("alerts.webhook_url", "must be an address that begins with http:// or https://")
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _presets(configuration: Configuration) -> Iterator[Problem]:

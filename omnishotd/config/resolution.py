@@ -50,9 +50,15 @@ def resolve(
 
 
 def read(
-    file: Path | None = None, environment: Mapping[str, str] = os.environ, assignments: Sequence[str] = ()
+    file: Path | None = None,
+    environment: Mapping[str, str] = os.environ,
+    assignments: Sequence[str] = (),
+    *,
+    is_to_serve: bool = True,
 ) -> Resolution:
     """Read and check the configuration; all that is wrong is told in one ConfigurationError.
+
+    Who only asks a daemon, `is_to_serve` being false, need not be able to read the files that it reads.
 
     `assignments` are `section.key=value` and lie over the environment, which lies over the file. Without `file`, the
     system's own is read where there is one.
@@ -67,7 +73,8 @@ def read(
         runtime = runtime_directory({**environment, "RUNTIME_DIRECTORY": ""})
     if configuration is not None:
         told = {_section_key(problem.key) for problem in problems}
-        problems += [found for found in checks.problems(configuration, runtime) if _section_key(found.key) not in told]
+        found = [*checks.problems(configuration, runtime), *(checks.unreadable(configuration) if is_to_serve else ())]
+        problems += [problem for problem in found if _section_key(problem.key) not in told]
     if problems or configuration is None:
         raise ConfigurationError([_with_origin(problem, layers) for problem in problems])
     return Resolution(configuration, layers, runtime)

@@ -143,8 +143,46 @@ class Memory(_Section):
 class Control(_Section):
     """The operators' door."""
 
-    host: str = Field(default="127.0.0.1", description="Address of the HTTP server; a loopback address")
+    host: str = Field(
+        default="127.0.0.1", description="Address of the HTTP server; any but a loopback address needs a token"
+    )
     port: int = Field(default=3000, ge=0, le=65_535, description="Port of the HTTP server; 0: any that is free")
+    token_file: str = Field(
+        default="",
+        description="File that holds the operators' token, 32 to 512 letters, digits, dots, hyphens or underscores, "
+        "and is readable by its owner only; without it nobody is asked for a token, and nothing can be changed",
+    )
+    cors_origins: Annotated[list[str], Field(max_length=16)] = Field(
+        default=[], description="Origins, as https://ops.example, whose pages may read the control plane"
+    )
+    allowed_hosts: Annotated[list[str], Field(min_length=1, max_length=16)] = Field(
+        default=["localhost", "127.0.0.1", "[::1]"],
+        description="Names under which the control plane answers, besides `control.host`",
+    )
+    rate_limit_per_minute: int = Field(
+        default=600,
+        ge=0,
+        le=1_000_000,
+        description="Requests a minute of one address, /health not counted; 0: no limit",
+    )
+
+
+class Alerts(_Section):
+    """When operators are alerted. A threshold of 0 turns its alert off."""
+
+    memory_percent: float = Field(
+        default=80.0, ge=0, le=100, allow_inf_nan=False, description="Memory of the host in use, in percent"
+    )
+    response_ms: float = Field(
+        default=1000.0, ge=0, le=600_000, allow_inf_nan=False, description="95 % of the frames of the last 10 s, in ms"
+    )
+    error_percent: float = Field(
+        default=5.0, ge=0, le=100, allow_inf_nan=False, description="Failed frames of the last 10 s, in percent"
+    )
+    queue_length: int = Field(default=20, ge=0, le=100_000, description="Waiting frames")
+    webhook_url: str = Field(
+        default="", description="Where alerts are sent as JSON, by POST; http:// or https://; empty: nowhere"
+    )
 
 
 class Preset(_Section):
@@ -165,6 +203,7 @@ class Configuration(_Section):
     supervisor: Supervisor = Field(default_factory=Supervisor)
     memory: Memory = Field(default_factory=Memory)
     control: Control = Field(default_factory=Control)
+    alerts: Alerts = Field(default_factory=Alerts)
     presets: dict[str, Preset] = Field(
         default_factory=_default_presets,
         description="Named lists of outputs, as a request would carry them; default: `thumbnail`, "

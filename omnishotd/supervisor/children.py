@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from ipc.causes import Cause
 from ipc.channel import Channel, channel_pair
 from ipc.messages import FromChild, Start
 from ipc.telemetry import LastExit
@@ -39,12 +40,15 @@ class ChildProcess:
         except ProcessLookupError:
             return
 
-    def reap(self, reason: str) -> LastExit:
-        """Wait for the child, which has ended or been killed, and give back what it held of ours."""
+    def reap(self, reason: str, cause: Cause | None = None) -> LastExit:
+        """Wait for the child, which has ended or been killed, and give back what it held of ours.
+
+        `reason` and `cause` are those for which we ended it, if we did.
+        """
         status = self.process.wait()
         os.close(self.pidfd)
         self.channel.close()
-        return last_exit(status, reason)
+        return last_exit(status, reason, cause)
 
 
 def spawn(module: str, start: Start, descriptors: Sequence[int]) -> ChildProcess:
@@ -79,18 +83,18 @@ def spawn(module: str, start: Start, descriptors: Sequence[int]) -> ChildProcess
     return ChildProcess(process, pidfd, ours)
 
 
-def last_exit(status: int, reason: str) -> LastExit:
+def last_exit(status: int, reason: str, cause: Cause | None = None) -> LastExit:
     """Describe how a process ended, `status` being as subprocess gives it."""
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
     if status >= 0:
-        return LastExit(status, None, (reason or f"exit status {status}")[:200], at)
+        return LastExit(status, None, (reason or f"exit status {status}")[:200], at, cause or Cause.EXIT)
     try:
         name = signal.Signals(-status).name
     except ValueError:
         name = f"signal {-status}"  # a real-time one, which has no name of its own
     if not reason:
         reason = f"{name}; perhaps out of memory" if name == "SIGKILL" else name
-    return LastExit(None, name, reason[:200], at)
+    return LastExit(None, name, reason[:200], at, cause or Cause.CRASH)
 
 
 def child_environment() -> dict[str, str]:

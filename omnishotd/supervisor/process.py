@@ -12,20 +12,29 @@ import socket
 import time
 from typing import Final
 
-import zmq
-
+from ipc.causes import Cause
 from ipc.channel import ChannelClosed, ChannelMisused
-from ipc.messages import Drain, Drained, FromChild, Kill, Ready, Stop, Unable, WorkerExpected, WorkerGone
+from ipc.events import EventKind
+from ipc.messages import (
+    Drain,
+    Drained,
+    Examine,
+    Examined,
+    FromChild,
+    Kill,
+    Ready,
+    Stop,
+    Unable,
+)
 from ipc.settings import Settings
-from ipc.telemetry import ServiceFigures, SupervisorTelemetry, TelemetrySender
-from omnishotd import __version__
+from omnishotd.supervisor.examinations import Examinations
+from omnishotd.supervisor.household import Departure, Household
 from omnishotd.supervisor.instance import Instance, StartupError
 from omnishotd.supervisor.lifecycle import STOPPABLE_STATES, ServiceEvent, ServiceState
 from omnishotd.supervisor.notify import Notifier
 from omnishotd.supervisor.nursery import Nursery
 from omnishotd.supervisor.phase import STOPPING, Phase, PhaseEvent, advance_phase
-from omnishotd.supervisor.restarts import DELAY_S_MIN, RestartPolicy
-from omnishotd.supervisor.roster import BROKER, CONTROL, roster
+from omnishotd.supervisor.roster import BROKER, CONTROL
 from omnishotd.supervisor.service import Service
 from omnishotd.supervisor.signals import SignalPipe
 from omnishotd.supervisor.watch import watch
@@ -34,14 +43,9 @@ log = logging.getLogger(__name__)
 
 STOP_TIMEOUT_S: Final = 2.0
 """What a child gets to end in order, once it has nothing left to do."""
-AFTER_WORKERS_S: Final = 0.01
-"""Pause before asking again whether the last worker of a dead pipeline has ended."""
 DRAIN_MS_HURRIED: Final = 500
 """What is left for draining after a second signal."""
 EXIT_GAVE_UP: Final = 1
-
-_STATE_OF: Final = {Phase.STARTING: ServiceState.SPAWNING, Phase.SERVING: ServiceState.READY}
-"""The supervisor's own state, as operators see it; in all other phases it is draining."""
 
 
 class Supervisor:
@@ -64,29 +68,19 @@ class Supervisor:
         self._phase = Phase.STARTING
         self._failure: StartupError | None = None
         self._has_served = False
-        self._started_at_s = time.monotonic()
-        self._services = roster(settings)
-        self._broker = next(service for service in self._services if service.kind == BROKER)
-        supervision = settings.supervisor
-        self._policies = {
-            service.kind: RestartPolicy(supervision.restarts_max, supervision.restart_window_s)
-            for service in self._services
-        }
         self._nursery = Nursery(settings, instance, listener, json_logs=json_logs)
+        self._household = Household(settings, self._nursery, instance.endpoint("telemetry.sock"), self._given_up)
+        self._examinations = Examinations(self._household)
         self._signals = SignalPipe()
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._telemetry = TelemetrySender(self._context, instance.endpoint("telemetry.sock"))
 
     def run(self) -> int:
         """Start everything, keep it alive, and stop it when told to. Raises `StartupError` if it never served."""
         try:
-            self._nursery.begin_epoch()
-            self._spawn(self._named(CONTROL))
-            self._spawn_pipeline()
+            self._household.start()
             while self._phase is not Phase.ENDED:
                 self._turn()
         finally:
-            self._end_all()
+            self._household.close()
         if self._failure is None:
             return 0
         if not self._has_served:
@@ -96,7 +90,7 @@ class Supervisor:
     # ---- one turn
 
     def _turn(self) -> None:
-        happenings = watch(self._services, self._signals, self._wait_ms())
+        happenings = watch(self._household.services, self._signals, self._wait_ms())
         for number in happenings.signals:
             self._signalled(number)
         # What a child said before it ended comes first: it may say why.
@@ -105,14 +99,12 @@ class Supervisor:
         for service in happenings.ended:
             self._exited(service)
         self._pass_time(time.monotonic())
-        self._telemetry.offer(self._figures, time.monotonic())
+        self._household.report.offer(self._phase, self._nursery.epoch)
 
     def _wait_ms(self) -> int:
         now_s = time.monotonic()
-        times = [service.restart_at_s for service in self._services if service.restart_at_s is not None]
-        times += [service.kill_at_s for service in self._services if service.kill_at_s is not None]
-        wait_ms = self._telemetry.due_in_ms(now_s)
-        return min([wait_ms, *(max(0, int((at_s - now_s) * 1000) + 1) for at_s in times)])
+        wait_ms = self._household.report.due_in_ms(now_s)
+        return min([wait_ms, *(max(0, int((at_s - now_s) * 1000) + 1) for at_s in self._household.due_times_s())])
 
     def _signalled(self, number: signal.Signals) -> None:
         if number is signal.SIGHUP:
@@ -122,8 +114,9 @@ class Supervisor:
         if self._phase is Phase.DRAINING:
             self._drain(DRAIN_MS_HURRIED)
         elif self._phase in {Phase.STARTING, Phase.SERVING}:
-            if self._broker.state is ServiceState.READY:
+            if self._household.broker.state is ServiceState.READY:
                 self._advance(PhaseEvent.DRAIN)
+                self._household.report.happened(EventKind.DAEMON_DRAINING, "supervisor", number.name)
                 self._notifier.stopping("finishing accepted frames")
                 self._drain(self._settings.pipeline.drain_timeout_ms)
             else:
@@ -131,8 +124,8 @@ class Supervisor:
 
     def _drain(self, within_ms: int) -> None:
         """Have accepted frames finished. A broker that does not even give up in time is killed: the stop has an end."""
-        self._tell(self._broker, Drain(within_ms))
-        self._broker.kill_at_s = time.monotonic() + within_ms / 1000 + STOP_TIMEOUT_S
+        self._household.tell(self._household.broker, Drain(within_ms))
+        self._household.broker.kill_at_s = time.monotonic() + within_ms / 1000 + STOP_TIMEOUT_S
 
     # ---- what children say
 
@@ -149,39 +142,53 @@ class Supervisor:
             child.is_silent = True
         except ChannelMisused as error:
             log.error("%s said something that is no message: %s", service.name, error)  # noqa: TRY400 - its fault, not ours
-            self._kill(service, "broke the protocol")
+            self._household.kill(service, "broke the protocol", Cause.PROTOCOL)
 
     def _take(self, service: Service, message: FromChild) -> None:
-        if service.is_worker and (service.state is ServiceState.READY or not isinstance(message, Ready)):
-            # It decodes hostile bytes: it may speak for itself, not for the daemon.
-            self._kill(service, "broke the protocol")
+        if not self._may_say(service, message):
+            self._household.kill(service, "broke the protocol", Cause.PROTOCOL)
         elif isinstance(message, Ready):
             service.advance(ServiceEvent.READY)
             if service.state is ServiceState.READY:
                 service.kill_at_s = None
+                self._household.report.became_ready(service)
             self._announce_when_ready()
         elif isinstance(message, Unable):
             # It ends by itself now, and that is no death.
             self._order_stop([service])
             self._fail(message.reason, message.exit_status)
         elif isinstance(message, Kill):
-            for other in self._services:
+            for other in self._household.services:
                 if other.child is not None and other.incarnation == message.incarnation:
-                    self._kill(other, message.reason)
-        else:
+                    self._household.kill(other, message.reason, message.cause)
+        elif isinstance(message, Drained):
             self._drained(message)
+        elif isinstance(message, Examine):
+            self._examinations.ask(message)
+        elif not self._examinations.answered(service, message):
+            log.warning("%s answered what it was not asked", service.name)
+
+    def _may_say(self, service: Service, message: FromChild) -> bool:
+        """Tell whether a message is this service's to send."""
+        if isinstance(message, Examined):
+            return service.state is ServiceState.READY
+        if isinstance(message, Examine):
+            return service.kind == CONTROL
+        # A worker decodes hostile bytes: it may speak for itself, not for the daemon.
+        return not service.is_worker or (isinstance(message, Ready) and service.state is not ServiceState.READY)
 
     def _announce_when_ready(self) -> None:
         if self._phase is not Phase.STARTING:
             return
-        if any(service.state is not ServiceState.READY for service in self._services):
+        if any(service.state is not ServiceState.READY for service in self._household.services):
             return
         self._advance(PhaseEvent.ALL_READY)
-        took_s = time.monotonic() - self._started_at_s
+        took_s = time.monotonic() - self._household.report.started_at_s
         host, port = self._listener.getsockname()[:2]
         doors = ", ".join(self._settings.frames.endpoints)
         log.info("ready after %.2f s: frames at %s, control plane at http://%s:%s", took_s, doors, host, port)
         self._notifier.ready(f"serving {doors}")
+        self._household.report.happened(EventKind.DAEMON_READY, "supervisor", f"after {took_s:.2f} s")
         if self._ready_fd is not None:
             with contextlib.suppress(BrokenPipeError):
                 os.write(self._ready_fd, b"R")
@@ -197,104 +204,39 @@ class Supervisor:
     # ---- death
 
     def _exited(self, service: Service) -> None:
-        if service.child is None:
-            return
-        pid = service.child.pid
-        was_ordered = service.kill_reason != ""
-        service.last_exit = service.child.reap(service.kill_reason)
-        service.child = None
-        service.kill_at_s = None
-        service.kill_reason = ""
-        if service.is_worker and self._broker.is_live:
-            self._tell(self._broker, WorkerGone(service.incarnation, service.last_exit.reason))
-        if service.state is ServiceState.DRAINING:
-            service.advance(ServiceEvent.EXIT)
+        departure = self._household.exited(service)
+        self._examinations.gone(service)
+        if departure is Departure.ORDERED:
             self._stop_further()
-            return
-        log.warning("%s (pid %d) ended: %s", service.name, pid, service.last_exit.reason)
-        self._plan_restart(service, was_ordered=was_ordered)
-        if service is self._broker:
-            self._bury_pipeline()
+        elif service is self._household.broker:
+            self._household.bury_pipeline()
+            if self._phase is Phase.DRAINING:
+                self._stop_workers()
 
-    def _plan_restart(self, service: Service, *, was_ordered: bool = False) -> None:
-        """Say when it is started again. An end that we ordered, for a frame's fault, does not count as a death."""
-        now_s = time.monotonic()
-        is_frames_fault = was_ordered and service.state is ServiceState.READY
-        delay_s = DELAY_S_MIN if is_frames_fault else self._policies[service.kind].died(now_s)
-        if delay_s is not None:
-            service.advance(ServiceEvent.EXIT)
-            service.restart_at_s = now_s + delay_s
-            return
-        service.advance(ServiceEvent.GIVE_UP)
-        log.error("%s is given up: %s died too often", service.name, service.kind)
+    def _given_up(self, service: Service) -> None:
         self._notifier.status(f"{service.name} is given up")
-        if self._phase is Phase.STARTING or service is self._broker:
+        if self._phase is Phase.STARTING or service.kind == BROKER:
             self._fail(f"{service.name} cannot be kept alive", EXIT_GAVE_UP)
-
-    def _bury_pipeline(self) -> None:
-        """End all workers after the broker: what they hold belongs to a ledger that is gone."""
-        for service in self._services:
-            if service.is_worker and service.state in STOPPABLE_STATES:
-                service.advance(ServiceEvent.ORDER_STOP)
-                service.restart_at_s = None
-                if service.child is not None:
-                    self._kill(service, "the broker died")
-        if self._phase is Phase.DRAINING:
-            self._stop_workers()
-
-    def _kill(self, service: Service, reason: str) -> None:
-        if service.child is not None:
-            service.kill_reason = reason
-            service.child.kill()
-
-    # ---- birth
-
-    def _spawn_pipeline(self) -> None:
-        self._spawn(self._broker)
-        if not self._broker.is_live:
-            return
-        for service in self._services:
-            if service.is_worker:
-                self._spawn(service)
-
-    def _spawn(self, service: Service) -> None:
-        self._nursery.name_next(service)
-        if service.is_worker:
-            # ORDER: the broker must know the number before the worker can say it.
-            self._tell(self._broker, WorkerExpected(service.incarnation, service.name, service.stages))
-        try:
-            self._nursery.spawn(service)
-        except OSError as error:
-            log.error("%s cannot be started: %s", service.name, error)  # noqa: TRY400 - no traceback for an operator
-            if service.is_worker:
-                self._tell(self._broker, WorkerGone(service.incarnation, "it was never started"))
-            self._plan_restart(service)
 
     # ---- time
 
     def _pass_time(self, now_s: float) -> None:
-        for service in self._services:
+        self._examinations.pass_time(now_s)
+        for service in self._household.services:
             if service.kill_at_s is not None and now_s >= service.kill_at_s:
                 service.kill_at_s = None
-                self._kill(service, "not ready in time" if service.state is ServiceState.SPAWNING else "did not end")
+                if service.state is ServiceState.SPAWNING:
+                    self._household.kill(service, "not ready in time", Cause.NOT_READY)
+                else:
+                    self._household.kill(service, "did not end", Cause.STOPPED)
             if service.restart_at_s is not None and now_s >= service.restart_at_s:
                 self._restart(service)
 
     def _restart(self, service: Service) -> None:
-        if service is not self._broker:
-            if not service.is_worker or self._broker.is_live:
-                self._spawn(service)
-            return
-        if any(other.is_live for other in self._services if other.is_worker):
-            # The old arena is mapped as long as one of them lives. They have been killed.
-            service.restart_at_s = time.monotonic() + AFTER_WORKERS_S
-            return
         try:
-            self._nursery.begin_epoch()
+            self._household.restart(service)
         except StartupError as error:
             self._fail(error.reason, error.exit_status)
-            return
-        self._spawn_pipeline()
 
     # ---- the end
 
@@ -311,17 +253,17 @@ class Supervisor:
         if self._phase not in STOPPING:
             self._advance(PhaseEvent.STOP)
             self._notifier.stopping("stopping")
-            self._order_stop([service for service in self._services if service.is_worker])
+            self._order_stop([service for service in self._household.services if service.is_worker])
         self._stop_further()
 
     def _stop_further(self) -> None:
         """Go on with the stop when those that had to end first have ended."""
         if self._phase is Phase.STOPPING_WORKERS:
-            if any(service.is_live for service in self._services if service.is_worker):
+            if any(service.is_live for service in self._household.services if service.is_worker):
                 return
             self._advance(PhaseEvent.WORKERS_ENDED)
-            self._order_stop([service for service in self._services if not service.is_worker])
-        if self._phase is Phase.STOPPING_REST and not any(service.is_live for service in self._services):
+            self._order_stop([service for service in self._household.services if not service.is_worker])
+        if self._phase is Phase.STOPPING_REST and not any(service.is_live for service in self._household.services):
             self._advance(PhaseEvent.ALL_ENDED)
 
     def _order_stop(self, services: list[Service]) -> None:
@@ -331,51 +273,8 @@ class Supervisor:
                 service.advance(ServiceEvent.ORDER_STOP)
             if service.child is not None:
                 service.kill_at_s = time.monotonic() + STOP_TIMEOUT_S
-                self._tell(service, Stop())
-
-    def _end_all(self) -> None:
-        """Leave nothing running, whatever happened before."""
-        for service in self._services:
-            if service.child is not None:
-                service.child.kill()
-                service.child.reap("the supervisor ended")
-                service.child = None
-        self._telemetry.close()
-        self._context.destroy(linger=0)
-        self._nursery.close()
-
-    # ---- small things
+                self._household.tell(service, Stop())
 
     def _advance(self, event: PhaseEvent) -> None:
         """Change the daemon's phase. The only place that does."""
         self._phase = advance_phase(self._phase, event)
-
-    def _named(self, name: str) -> Service:
-        return next(service for service in self._services if service.name == name)
-
-    def _tell(self, service: Service, message: Drain | Stop | WorkerExpected | WorkerGone) -> None:
-        if service.child is None:
-            return
-        try:
-            service.child.channel.send(message)
-        except ChannelClosed:
-            # It has died, or does not read for so long that it must: its pidfd tells which.
-            service.child.kill()
-
-    def _figures(self, sequence: int) -> SupervisorTelemetry:
-        own = ServiceFigures(
-            name="supervisor",
-            kind="supervisor",
-            state=_STATE_OF.get(self._phase, ServiceState.DRAINING).value,
-            pid=os.getpid(),
-            started_at_s=self._started_at_s,
-        )
-        return SupervisorTelemetry(
-            incarnation=0,
-            epoch=self._nursery.epoch,
-            sequence=sequence,
-            at_s=time.monotonic(),
-            version=__version__,
-            started_at_s=self._started_at_s,
-            services=[own, *(service.figures() for service in self._services)],
-        )

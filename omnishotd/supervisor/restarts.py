@@ -20,9 +20,17 @@ class RestartPolicy:
 
         The delay doubles with each death inside the window, so that a service that dies at once does not eat the host.
         """
-        while self._deaths and now_s - self._deaths[0] > self._window_s:
-            self._deaths.popleft()
+        self._forget(now_s)
         self._deaths.append(now_s)
         if len(self._deaths) > self._restarts_max:
             return None
         return float(min(DELAY_S_MIN * 2 ** (len(self._deaths) - 1), DELAY_S_MAX))
+
+    def deaths_lately(self, now_s: float) -> int:
+        """Count the deaths inside the window."""
+        self._forget(now_s)
+        return len(self._deaths)
+
+    def _forget(self, now_s: float) -> None:
+        while self._deaths and now_s - self._deaths[0] > self._window_s:
+            self._deaths.popleft()

@@ -1,7 +1,9 @@
 """A service: one child's place in the daemon, which outlives its processes."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
+from ipc.causes import Cause
 from ipc.telemetry import LastExit, ServiceFigures
 from omnishotd.supervisor.children import ChildProcess
 from omnishotd.supervisor.lifecycle import LIVE_STATES, ServiceEvent, ServiceState, advance
@@ -26,7 +28,10 @@ class Service:
     """When it will have had time enough to become ready, or to end."""
     kill_reason: str = ""
     """Why we killed it, if we did."""
-    restarts: int = 0
+    kill_cause: Cause | None = None
+    """The same, as it is counted."""
+    restarts: Counter[Cause] = field(default_factory=Counter)
+    """By what had ended the process before."""
     last_exit: LastExit | None = None
 
     @property
@@ -43,15 +48,17 @@ class Service:
         """Change the state. The only place that does."""
         self.state = advance(self.state, event)
 
-    def figures(self) -> ServiceFigures:
-        """Describe it for telemetry."""
+    def figures(self, deaths_lately: int) -> ServiceFigures:
+        """Describe it for telemetry; `deaths_lately` is counted for all services of its kind."""
         return ServiceFigures(
             name=self.name,
             kind=self.kind,
             state=self.state.value,
             pid=self.child.pid if self.child is not None else None,
             started_at_s=self.started_at_s if self.child is not None else None,
-            restarts=self.restarts,
+            restarts=self.restarts.total(),
             last_exit=self.last_exit,
             incarnation=self.incarnation if self.child is not None else 0,
+            restarts_by_cause=dict(self.restarts),
+            deaths_lately=deaths_lately,
         )

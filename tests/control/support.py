@@ -26,6 +26,7 @@ from ipc.sockets import make_context
 from ipc.telemetry import (
     ArenaFigures,
     BrokerTelemetry,
+    CanaryFigures,
     FrameFigures,
     LastExit,
     ServiceFigures,
@@ -63,7 +64,21 @@ def make_settings(**pipeline: Any) -> Settings:
         },
         "supervisor": {"restarts_max": 10, "restart_window_s": 30},
         "memory": {"arena_mb": 16},
-        "control": {"host": "127.0.0.1", "port": 0},
+        "control": {
+            "host": "127.0.0.1",
+            "port": 0,
+            "token_file": "",
+            "cors_origins": [],
+            "allowed_hosts": ["localhost", "127.0.0.1", "[::1]"],
+            "rate_limit_per_minute": 0,
+        },
+        "alerts": {
+            "memory_percent": 80,
+            "response_ms": 1000,
+            "error_percent": 5,
+            "queue_length": 20,
+            "webhook_url": "",
+        },
         "presets": {},
     }
     return msgspec.convert(values, Settings)
@@ -98,6 +113,7 @@ def make_broker(
         latency=HistogramSnapshot(),
         queue_latency=HistogramSnapshot(),
         arena=ArenaFigures(total_bytes=1000, used_bytes=100, high_water_bytes=500, largest_free_bytes=900),
+        canary=CanaryFigures(passed=1, passed_at_s=at_s, took_us=2000),
     )
     return msgspec.structs.replace(message, **fields)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
+from ipc.causes import Cause
 from ipc.channel import (
     MESSAGE_BYTES_MAX,
     UNSENT_MAX,
@@ -38,12 +39,12 @@ def test_messages_arrive_whole_typed_and_in_order(ends: tuple[Channel[FromChild]
     ours, child = ends
     ours.send(WorkerGone(7, "SIGSEGV"))
     ours.send(Drain(1500))
-    child.send(Kill(9, "over its time limit"))
+    child.send(Kill(9, "over its time limit", Cause.TIME_LIMIT))
 
     assert child.receive() == WorkerGone(7, "SIGSEGV")
     assert child.receive() == Drain(1500)
     assert child.receive() is None
-    assert ours.receive() == Kill(9, "over its time limit")
+    assert ours.receive() == Kill(9, "over its time limit", Cause.TIME_LIMIT)
 
 
 def test_receive_with_nothing_there_returns_none_at_once(ends: tuple[Channel[FromChild], Channel[ToChild]]) -> None:

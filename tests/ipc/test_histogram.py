@@ -15,6 +15,7 @@ from ipc.histogram import (
     HistogramSnapshot,
     bucket_bounds,
     bucket_of,
+    difference,
     merge,
     quantile,
 )
@@ -115,3 +116,19 @@ def test_snapshot_outside_the_layout_is_refused(fields: list[object]) -> None:
 def test_quantile_outside_zero_to_one_is_refused(q: float) -> None:
     with pytest.raises(ValueError, match="q:"):
         quantile(recorded([1]), q)
+
+
+@given(st.lists(st.integers(0, LIMIT_US)), st.lists(st.integers(0, LIMIT_US)))
+def test_difference_is_what_was_recorded_in_between(before: list[int], between: list[int]) -> None:
+    histogram = Histogram()
+    for value_us in before:
+        histogram.record(value_us)
+    older = histogram.snapshot()
+    alone = Histogram()
+    for value_us in between:
+        histogram.record(value_us)
+        alone.record(value_us)
+
+    found, expected = difference(histogram.snapshot(), older), alone.snapshot()
+    assert (found.first, found.counts, found.sum_us) == (expected.first, expected.counts, expected.sum_us)
+    assert expected.max_us <= found.max_us <= expected.max_us * (1 + 2 * RELATIVE_ERROR) + 1

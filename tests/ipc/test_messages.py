@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from ipc.causes import Cause
 from ipc.errors import ErrorCode
 from ipc.messages import (
     Answer,
@@ -59,7 +60,7 @@ ANSWERS = [
         (Stop(), ToChild),
         (Ready("here"), FromChild),
         (Unable("address taken", 69), FromChild),
-        (Kill(3, "over its time limit"), FromChild),
+        (Kill(3, "over its time limit", Cause.TIME_LIMIT), FromChild),
         (Drained(0), FromChild),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Message) else "",

@@ -147,8 +147,29 @@ def test_faults_of_all_places_are_told_at_once_with_key_and_origin(tmp_path: Pat
         ("memory.arena_mb=100", "memory.arena_mb: is 100, must be at least 160 to hold one frame of frames.max_pixels"),
         (
             "control.host=0.0.0.0",
-            "control.host: '0.0.0.0' is no loopback address, the control plane has no authentication",
+            "control.token_file: must be set where control.host, '0.0.0.0', is no loopback address",
         ),
+        (
+            "control.host=ops.example",
+            "control.host: 'ops.example' is no address, as 127.0.0.1 or ::1, and not localhost",
+        ),
+        (
+            "control.token_file=/nowhere/token",
+            "control.token_file: '/nowhere/token' cannot be read: No such file or directory",
+        ),
+        (
+            'control.allowed_hosts=["ops.example:3000"]',
+            "control.allowed_hosts[0]: 'ops.example:3000' is no host name, without a port",
+        ),
+        (
+            'control.cors_origins=["*"]',
+            "control.cors_origins[0]: '*' is no origin, as https://ops.example",
+        ),
+        (
+            "alerts.webhook_url=ftp://example/secret",
+            "alerts.webhook_url: must be an address that begins with http:// or https://",
+        ),
+        ("alerts.error_percent=101", "alerts.error_percent: is 101, must be at most 100.0"),
         ("presets.x.outputs=[{quality=101}]", "presets.x.outputs[0].quality: expected int <= 100"),
         ("presets.x.file=1", "presets.x.file: unknown key"),
     ],

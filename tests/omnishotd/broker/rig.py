@@ -11,6 +11,7 @@ from ipc.extents import ExtentAllocator
 from ipc.messages import Answer, Encode, Encoded, Extent, Fault, Task
 from ipc.pixels import Geometry, Layout
 from ipc.settings import (
+    AlertSettings,
     ControlSettings,
     FramesSettings,
     MemorySettings,
@@ -25,7 +26,7 @@ from omnishotd.broker.flow import Flow
 from omnishotd.broker.frame import Frame, Payload, RequestKey, Sender
 from omnishotd.broker.plan import Plan
 from omnishotd.broker.replies import Reply
-from tests.photographs import photograph_jpeg
+from tests.photographs import jpeg, photograph_jpeg, photograph_mosaic
 
 MS: Final = 1000
 """Microseconds."""
@@ -55,6 +56,12 @@ def picture(side: int = 64, mark: bytes = b"") -> bytes:
 @functools.cache
 def _plain_picture(side: int) -> bytes:
     return photograph_jpeg(side)
+
+
+@functools.cache
+def picture_of(width: int, height: int) -> bytes:
+    """A real JPEG of this size, as an encoder makes it."""
+    return jpeg(photograph_mosaic(max(width, height)).crop((0, 0, width, height)))
 
 
 def make_settings(
@@ -93,7 +100,10 @@ def make_settings(
         ),
         supervisor=SupervisorSettings(restarts_max=10, restart_window_s=30),
         memory=MemorySettings(arena_mb=ARENA_BYTES >> 20),
-        control=ControlSettings(host="127.0.0.1", port=0),
+        control=ControlSettings(
+            host="127.0.0.1", port=0, token_file="", cors_origins=[], allowed_hosts=[], rate_limit_per_minute=0
+        ),
+        alerts=AlertSettings(memory_percent=0, response_ms=0, error_percent=0, queue_length=0, webhook_url=""),
         presets=presets or {"thumbnail": {"outputs": [SMALLER]}},
     )
 
@@ -138,7 +148,14 @@ class Held:
 class Rig:
     """The flow, its arena, its workers and its producers."""
 
-    def __init__(self, settings: Settings | None = None, *, hire: bool = True, arena_bytes: int = ARENA_BYTES) -> None:
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        hire: bool = True,
+        arena_bytes: int = ARENA_BYTES,
+        canaries: bool = False,
+    ) -> None:
         self.settings = settings or make_settings()
         self.now_us = START_US
         self.allocator = ExtentAllocator(arena_bytes)
@@ -148,6 +165,8 @@ class Rig:
         """Oldest first."""
         self.flow = Flow(self.settings, "0123456789abcdef", self.allocator, self._write, self._take_reply)
         self.last_incarnation = 0
+        if not canaries:
+            self.flow.canary.stop()
         if hire:
             for pool in self.settings.pipeline.pools:
                 for _ in range(pool.workers):
@@ -167,7 +186,7 @@ class Rig:
         self.last_incarnation += 1
         number = self.last_incarnation
         self.flow.expect(number, f"{pool}-{number}", pool.split("+"))
-        worker = self.flow.crew.hello(number, b"w%d" % number)
+        worker = self.flow.hello(number, b"w%d" % number, self.now_us)
         assert worker is not None
         return worker
 
@@ -210,6 +229,8 @@ class Rig:
         encodes = [] if fault else [step for step in held.task.steps if isinstance(step, Encode)]
         encoded = [Encoded(step.output, "jpeg", step.geometry.width, step.geometry.height, 80) for step in encodes]
         parts = [b"picture %d" % step.output for step in encodes]
+        if held.task.is_canary:
+            parts = [picture_of(step.geometry.width, step.geometry.height) for step in encodes]
         self.say(held, Answer(held.task.lease, [] if fault else [7] * len(held.task.steps), encoded, fault), parts)
 
     def say(self, held: Held, answer: Answer, parts: list[bytes]) -> None:
@@ -275,7 +296,7 @@ def make_frame(
         fingerprint=hash(payload),
         request=request,
         payload=payload,
-        plan=Plan("jpeg", "jpeg", square, False, square, (), square.pixels, (square.bytes,)),
+        plan=Plan("jpeg", "jpeg", square, False, square, (), square.pixels, (square.bytes,), square.bytes),
         arrived_us=START_US,
         deadline_us=deadline_us,
     )

@@ -1,5 +1,6 @@
 """What a worker's death, or its time limit, means for the frames in its hands."""
 
+from ipc.events import EventKind
 from ipc.messages import Decode
 from omnishotd.broker.quarantine import AGE_US_MAX
 from tests.omnishotd.broker.rig import (
@@ -221,3 +222,20 @@ def test_answer_of_a_condemned_worker_that_comes_before_its_death_counts() -> No
 
     assert rig.replies("a") == rig.replies("b") == ["ok"]
     assert {told.id: told.header["attempts"] for told in rig.told} == {"a": 1, "b": 2}
+
+
+# ---- events
+
+
+def test_quarantine_is_an_event_that_names_the_worker_that_died_last() -> None:
+    rig = Rig()
+    rig.submit("f")
+    rig.die(rig.held[0].worker)
+    assert rig.flow.events.latest == []
+    last = rig.held[0].worker
+    rig.die(last)
+    rig.submit("again")
+
+    [event] = rig.flow.events.latest
+    assert (event.event, event.service) == (EventKind.QUARANTINED, last.service)
+    assert event.detail == "012345-1: 2 workers died with this frame in their hands, the last by SIGKILL"

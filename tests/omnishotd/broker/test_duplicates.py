@@ -3,7 +3,7 @@
 import pytest
 
 from ipc.errors import ErrorCode
-from omnishotd.broker.duplicates import AGE_US_MAX, COUNT_MAX, REPLY_BYTES_MAX, Conflict, DuplicateWindow
+from omnishotd.broker.duplicates import AGE_US_MAX, COUNT_MAX, NAME_BYTES, REPLY_BYTES_MAX, Conflict, DuplicateWindow
 from omnishotd.broker.frame import Frame
 from omnishotd.broker.replies import Reply
 from tests.omnishotd.broker.rig import make_frame
@@ -119,3 +119,13 @@ def test_frame_in_flight_is_never_forgotten() -> None:
     window.admit(frame := make_frame(0))
 
     assert find(window, frame, 10 * AGE_US_MAX) is frame
+
+
+def test_remembered_bytes_are_those_of_replies_and_names_until_they_are_forgotten() -> None:
+    window = DuplicateWindow()
+    answered(window, make_frame(0), reply_bytes=5000)
+    answered(window, make_frame(1), reply_bytes=3000)
+    assert window.remembered_bytes == 8000 + 2 * NAME_BYTES
+
+    find(window, make_frame(2), AGE_US_MAX + 1)
+    assert window.remembered_bytes == 0

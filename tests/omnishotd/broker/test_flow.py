@@ -296,3 +296,15 @@ def test_worker_that_was_never_announced_is_of_no_consequence_when_it_dies() -> 
 
 def test_nothing_to_wait_for_has_no_time() -> None:
     assert Rig().flow.next_us() is None
+
+
+def test_payload_bytes_are_those_of_all_requests_to_process_refused_ones_included() -> None:
+    rig = Rig(make_settings(frames={"max_frame_bytes": 4000}))
+    rig.submit("f", picture(64))
+    rig.submit("is too large", bytes(5000))
+    rig.flow.receive(CAMERA, [header("has two"), b"123", b"45"], rig.now_us)
+    rig.flow.receive(CAMERA, [header("has none")], rig.now_us)
+    rig.flow.receive(CAMERA, [header("q", op="ping"), b"67"], rig.now_us)
+    rig.flow.receive(CAMERA, [b"\xc1", b"89"], rig.now_us)
+
+    assert rig.flow.account.payload_bytes == len(picture(64)) + 5000 + 5

@@ -1,5 +1,7 @@
 """The whole flow under any order of requests, answers, deaths, deadlines and cancels, for every layout of pools.
 
+Canaries go on all the while, and meet with the same as frames do.
+
 What must hold after each step stands in the invariants; what must hold in the end, in `teardown`.
 """
 
@@ -13,7 +15,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from ipc.errors import ErrorCode
 from ipc.extents import aligned
 from ipc.messages import Answer, Decode, Encode, Encoded, Extent, Fault, Transform
+from ipc.stage import STAGES
 from omnishotd.broker.crew import Worker
+from omnishotd.broker.figures import load_figures, owner_figures, producer_figures
 from omnishotd.broker.frame import Frame, FrameState, Sender
 from tests.omnishotd.broker.rig import LAYOUTS, MS, PLAIN, RAW_OUT, SMALLER, Held, Rig, make_settings, picture
 
@@ -43,11 +47,13 @@ class AnyLife(RuleBasedStateMachine):
             "max_concurrent_jobs": FRAMES_MAX,
             "whole_frame_pixels_max": self.whole_frame_pixels_max,
         }
-        self.rig = Rig(make_settings(self.pools, **bounds), arena_bytes=ARENA_BYTES)
+        self.rig = Rig(make_settings(self.pools, **bounds), arena_bytes=ARENA_BYTES, canaries=True)
         self.answered_until = 0
         self.open: dict[str, int] = {}
         """Requests that still have a final reply to come, and how many were sent and not joined."""
         self.frames: dict[int, Frame] = {}
+        self.canaries: dict[str, Frame] = {}
+        """By trace: one may be under way, others abandoned."""
 
     # ---- producers
 
@@ -147,7 +153,7 @@ class AnyLife(RuleBasedStateMachine):
 
     # ---- time
 
-    @rule(time_us=st.sampled_from([1, 49 * MS, 3_000 * MS, 5_001 * MS, 130_000 * MS]))
+    @rule(time_us=st.sampled_from([1, 49 * MS, 1_000 * MS, 3_000 * MS, 5_001 * MS, 130_000 * MS]))
     def let_time_pass(self, time_us: int) -> None:
         """Workers over their limit are condemned; until one dies, it holds what it has and may still answer."""
         for worker in self.rig.wait(time_us):
@@ -163,8 +169,16 @@ class AnyLife(RuleBasedStateMachine):
             self.frames[frame.number] = frame
         return list(self.frames.values())
 
+    def known_canaries(self) -> list[Frame]:
+        """As `known_frames`."""
+        canary = self.rig.flow.canary.frame
+        if canary is not None:
+            self.canaries[canary.trace] = canary
+        return list(self.canaries.values())
+
     @invariant()
     def account_adds_up(self) -> None:
+        """Of frames only."""
         flow = self.rig.flow
         flow.check()
         states = Counter(frame.state for frame in self.known_frames())
@@ -176,7 +190,7 @@ class AnyLife(RuleBasedStateMachine):
     def extents_belong_to_frames_in_work_and_do_not_overlap(self) -> None:
         extents: list[Extent] = []
         blocks = 0
-        for frame in self.known_frames():
+        for frame in self.known_frames() + self.known_canaries():
             parts = [extent for extent in (frame.source, frame.pixels, *frame.results) if extent is not None]
             extents += parts
             if frame.block is not None:
@@ -184,8 +198,10 @@ class AnyLife(RuleBasedStateMachine):
                 assert all(within(part, frame.block) for part in parts)
         figures = self.rig.allocator.figures()
         assert figures.extents == len(extents) + blocks
-        if self.rig.flow.ledger.working == 0:
-            assert figures.used_bytes == 0
+        owners = owner_figures(self.rig.flow.ledger.holders())
+        assert sum(owner.bytes for owner in owners) == figures.used_bytes
+        open_canaries = sum(frame.state is not FrameState.FINISHED for frame in self.known_canaries())
+        assert sum(owner.frames for owner in owners) == self.rig.flow.ledger.working + open_canaries
         assert_apart(extents)
 
     @invariant()
@@ -210,7 +226,51 @@ class AnyLife(RuleBasedStateMachine):
         assert leases == {
             job.lease for worker in self.rig.flow.crew.workers() for batch in worker.batches for job in batch.jobs
         }
-        assert sum(frame.leases_out for frame in self.known_frames()) == len(leases)
+        assert sum(frame.leases_out for frame in self.known_frames() + self.known_canaries()) == len(leases)
+
+    @invariant()
+    def each_worker_s_load_is_what_it_holds(self) -> None:
+        workers = self.rig.flow.crew.workers()
+        loads = load_figures(workers)
+        for worker in workers:
+            held = [held for held in self.rig.held if held.worker is worker]
+            assert worker.held == len(held)
+            assert loads[worker.service].held == sum(not one.task.is_canary for one in held)
+
+    @invariant()
+    def waiting_frames_are_told_by_priority_and_producer(self) -> None:
+        schedule = self.rig.flow.schedule
+        producers = producer_figures(schedule.lines())
+        assert sum(schedule.count_by_priority()) == schedule.count == sum(producer.frames for producer in producers)
+        assert sum(producer.bytes for producer in producers) == schedule.bytes
+
+    @invariant()
+    def one_canary_is_under_way_and_all_others_have_ended(self) -> None:
+        flow, canaries = self.rig.flow, self.known_canaries()
+        told = flow.canary.figures()
+        working = [frame for frame in canaries if frame.state is FrameState.WORKING]
+        assert working == ([] if flow.canary.frame is None else [flow.canary.frame])
+        assert told.passed + told.failed + len(working) == len(canaries)
+        assert (told.waits_for in self.pools) == bool(working)
+
+    @invariant()
+    def canary_is_alone_in_its_message_and_passes_each_pool(self) -> None:
+        for worker in self.rig.flow.crew.workers():
+            for batch in worker.batches:
+                for job in batch.jobs:
+                    if job.frame.is_canary:
+                        assert batch.jobs == [job]
+                        assert job.stages == [stage for stage in STAGES if stage in self.pools[worker.pool].split("+")]
+
+    @invariant()
+    def nothing_is_waited_for_in_the_past(self) -> None:
+        """The broker's loop would never sleep."""
+        flow = self.rig.flow
+        flow.pass_time(self.rig.now_us)
+        self.rig.work()
+        self.known_canaries()
+        next_us = flow.next_us()
+        assert next_us is None or next_us > self.rig.now_us
 
     @invariant()
     def suspects_are_alone(self) -> None:
@@ -242,9 +302,10 @@ class AnyLife(RuleBasedStateMachine):
         assert self.rig.flow.is_idle
         self.each_request_gets_at_most_one_final_reply()
         assert self.open == {}, "a request was never answered"
+        assert self.rig.flow.canary.frame is None
         assert self.rig.allocator.figures().used_bytes == 0
         self.account_adds_up()
-        for frame in self.known_frames():
+        for frame in self.known_frames() + self.known_canaries():
             assert frame.state is FrameState.FINISHED
 
 

@@ -56,6 +56,7 @@ def test_plan_without_operations_needs_no_extent_for_results() -> None:
     assert made.decoded == made.picture
     assert made.outputs[0].operations == b""
     assert made.sizes_bytes(1000) == [1000, 100 * 100 * 3]
+    assert made.room_bytes(1000) == 1024 + 30016, "each begins at a multiple of 64"
 
 
 def test_plan_of_a_small_output_decodes_a_large_picture_at_a_fraction() -> None:
@@ -93,6 +94,7 @@ def test_plan_of_raw_pixels_has_no_source_and_keeps_the_layout() -> None:
     assert made.format_in == "raw"
     assert made.decoded == Geometry(32, 16, Layout.BGRA)
     assert made.sizes_bytes(32 * 16 * 4) == [32 * 16 * 4]
+    assert made.room_bytes(32 * 16 * 4) == 32 * 16 * 4
 
 
 def test_plan_of_raw_pixels_is_never_scaled() -> None:

@@ -1,136 +1,20 @@
 """The broker's own loop, between real sockets: producers, workers and supervisor are played by the test."""
 
 import os
-import select
-import threading
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgpack  # type: ignore[import-untyped]  # has no types of its own
 import msgspec
 import pytest
 import zmq
 
-from ipc.arena import Arena, reserve_arena
-from ipc.channel import Channel, channel_pair, child_channel
-from ipc.messages import (
-    Answer,
-    Batch,
-    Drain,
-    Drained,
-    Encode,
-    Encoded,
-    FromChild,
-    Hello,
-    Kill,
-    Report,
-    Start,
-    Stop,
-    Task,
-    WorkerExpected,
-    WorkerGone,
-)
-from ipc.sockets import connect_work, make_context
-from omnishotd.broker.process import COPIED_BYTES_MAX, BrokerProcess
-from tests.omnishotd.broker.rig import ARENA_BYTES, LAYOUTS, PLAIN, header, make_settings, picture
-
-WITHIN_MS = 10_000
-Socket = zmq.Socket[bytes]
-
-
-class Surroundings:
-    """A broker in a thread, and all that it talks to."""
-
-    def __init__(self, directory: Path, context: zmq.Context[Socket], **pipeline: Any) -> None:
-        self.context = context
-        self.frames_endpoint = f"ipc://{directory}/frames.sock"
-        self.work_endpoint = f"ipc://{directory}/work.sock"
-        self.arena_fd = reserve_arena(ARENA_BYTES)
-        self.supervisor: Channel[FromChild]
-        self.supervisor, inherited = channel_pair()
-        self._broker_channel = child_channel(inherited.detach())
-        settings = make_settings(LAYOUTS[3], workers=1, frames={"endpoints": [self.frames_endpoint]}, **pipeline)
-        start = Start(
-            service="broker",
-            incarnation=1,
-            stages=[],
-            epoch="e1",
-            settings=settings,
-            parent_pid=os.getpid(),
-            arena_fd=self.arena_fd,
-            arena_bytes=ARENA_BYTES,
-            work_endpoint=self.work_endpoint,
-            telemetry_endpoint=f"ipc://{directory}/telemetry.sock",
-        )
-        self.broker = BrokerProcess(start, self._broker_channel, context)
-        self._thread = threading.Thread(target=self.broker.run)
-        self._sockets: list[Socket] = []
-
-    def begin(self) -> None:
-        """Let the broker's loop turn."""
-        self._thread.start()
-
-    def end(self) -> None:
-        """Stop it in order."""
-        self.supervisor.send(Stop())
-        self._thread.join(WITHIN_MS / 1000)
-        assert not self._thread.is_alive()
-        for end in self._sockets:
-            end.close(linger=0)
-        self.broker.close()
-        self._broker_channel.close()
-        self.supervisor.close()
-        os.close(self.arena_fd)
-
-    def heard(self) -> FromChild:
-        """Wait for what the broker tells the supervisor."""
-        assert select.select([self.supervisor], [], [], WITHIN_MS / 1000)[0], "the broker says nothing"
-        message = self.supervisor.receive()
-        assert message is not None
-        return message
-
-    def _keep(self, end: Socket) -> Socket:
-        end.rcvtimeo = WITHIN_MS
-        self._sockets.append(end)
-        return end
-
-    def producer(self, kind: int = zmq.DEALER) -> Socket:
-        """Connect as a producer."""
-        end = self._keep(self.context.socket(kind))
-        end.connect(self.frames_endpoint)
-        return end
-
-    def expect(self, incarnation: int) -> None:
-        """Announce a worker as the supervisor does."""
-        self.supervisor.send(WorkerExpected(incarnation, f"worker-{incarnation}", list(LAYOUTS[3][0].split("+"))))
-
-    def worker(self, incarnation: int) -> Socket:
-        """Connect as a worker and say hello."""
-        end = self._keep(connect_work(self.context, self.work_endpoint, incarnation))
-        end.send(msgspec.msgpack.encode(Hello(incarnation, LAYOUTS[3][0].split("+"))))
-        return end
-
-
-@pytest.fixture
-def around(runtime_directory: Path) -> Iterator[Surroundings]:
-    with make_context() as context:
-        surroundings = Surroundings(runtime_directory, context)
-        yield surroundings
-        surroundings.end()
-
-
-def take_tasks(worker: Socket) -> list[Task]:
-    return msgspec.msgpack.decode(worker.recv(), type=Batch).tasks
-
-
-def report(worker: Socket, task: Task) -> None:
-    """Answer a task with one picture for each of its outputs."""
-    encodes = [step for step in task.steps if isinstance(step, Encode)]
-    encoded = [Encoded(step.output, "jpeg", step.geometry.width, step.geometry.height, 80) for step in encodes]
-    answer = Answer(task.lease, [1] * len(task.steps), encoded)
-    parts = [b"picture %d" % step.output for step in encodes]
-    worker.send_multipart([msgspec.msgpack.encode(Report([answer])), *parts])
+from ipc.arena import Arena
+from ipc.causes import Cause
+from ipc.messages import Drain, Drained, Examine, Examined, Kill, WorkerGone
+from ipc.sockets import make_context
+from omnishotd.broker.process import COPIED_BYTES_MAX
+from tests.omnishotd.broker.rig import ARENA_BYTES, PLAIN, header, picture
+from tests.omnishotd.broker.surroundings import WITHIN_MS, Surroundings, report, take_tasks
 
 
 def test_frame_goes_from_producer_to_worker_and_back(around: Surroundings) -> None:
@@ -184,6 +68,19 @@ def test_worker_that_said_hello_before_the_broker_read_its_announcement_gets_wor
     producer = around.producer()
     producer.send_multipart([header("f"), picture()])
     assert around.broker._work.poll(WITHIN_MS)
+    around.begin()
+
+    assert len(take_tasks(worker)) == 1
+
+
+def test_worker_announced_while_the_broker_reads_reports_gets_work(around: Surroundings) -> None:
+    """What the supervisor had said when the turn began does not tell of it; its hello makes the broker ask again."""
+    around.broker._read_orders()
+    around.expect(2)
+    worker = around.worker(2)
+    around.producer().send_multipart([header("f"), picture()])
+    assert around.broker._work.poll(WITHIN_MS)
+    around.broker._take_reports(0)
     around.begin()
 
     assert len(take_tasks(worker)) == 1
@@ -245,7 +142,7 @@ def test_worker_that_breaks_the_protocol_is_killed_once_and_the_broker_goes_on(
     worker, producer = around.worker(2), around.producer()
     worker.send(said)
     worker.send(said)
-    assert around.heard() == Kill(2, "broke the protocol")
+    assert around.heard() == Kill(2, "broke the protocol", Cause.PROTOCOL)
     producer.send(header("q", op="ping"))
 
     assert msgpack.unpackb(producer.recv())["id"] == "q"
@@ -261,7 +158,7 @@ def test_worker_over_its_time_limit_is_reported_and_its_frame_answered(runtime_d
         producer.send_multipart([header("f"), picture()])
         take_tasks(worker)
 
-        assert around.heard() == Kill(2, "over its time limit")
+        assert around.heard() == Kill(2, "over its time limit", Cause.TIME_LIMIT)
         assert msgpack.unpackb(producer.recv())["error"]["code"] == "TIMEOUT"
         around.end()
 
@@ -306,3 +203,13 @@ def test_producer_that_vanished_is_no_fault_of_the_next(around: Surroundings) ->
     report(worker, take_tasks(worker)[0])
 
     assert msgpack.unpackb(producer.recv_multipart()[0])["id"] == "g"
+
+
+@pytest.mark.parametrize("order", [Examine(7, "broker", "collect"), Examine(8, "broker", "snapshot", 1.0)])
+def test_examination_of_the_broker_s_memory_is_answered(around: Surroundings, order: Examine) -> None:
+    around.begin()
+    around.supervisor.send(order)
+    answer = around.heard()
+
+    assert isinstance(answer, Examined)
+    assert (answer.number, answer.service, answer.fault) == (order.number, "broker", "")

@@ -179,3 +179,29 @@ def allow_one(outlet: FakeOutlet) -> None:
             outlet.sent = sent
 
     outlet.sent = Once()
+
+
+# ---- what went out
+
+
+def test_pictures_are_counted_when_they_go_out_and_as_often() -> None:
+    outlet, producers = full()
+    producers.send(FAST, reply(0, size_bytes=8 + 7), 0)
+    producers.send(FAST, reply(0, size_bytes=8 + 7), 0)
+    assert producers.picture_bytes == 14
+    producers.send(SLOW, reply(1, size_bytes=8 + 7), 0)
+    assert producers.picture_bytes == 14
+    outlet.errors.clear()
+    producers.flush(1)
+
+    assert producers.picture_bytes == 21
+
+
+def test_pictures_of_a_reply_that_is_dropped_are_not_counted() -> None:
+    outlet, producers = full()
+    outlet.errors[FAST.identity] = zmq.EHOSTUNREACH
+    producers.send(FAST, reply(), 0)
+    producers.send(SLOW, reply(), 0)
+    producers.flush(BACKLOG_AGE_US_MAX + 1)
+
+    assert (producers.dropped, producers.picture_bytes) == (2, 0)

@@ -139,6 +139,7 @@ def test_any_frames_all_come_out_once_by_priority_and_in_order_of_each_producer(
     assert schedule.count == len(frames)
     order = drained(schedule)
 
+    assert schedule._bytes_of == {}, "nothing is kept of producers without frames"
     assert sorted(order) == list(range(len(frames)))
     assert [frames[number][0] for number in order] == sorted((priority for priority, _ in frames), reverse=True)
     for kind in set(frames):

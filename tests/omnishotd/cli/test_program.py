@@ -104,6 +104,5 @@ def test_relative_runtime_directory_ends_in_status_78_beside_all_other_problems(
     assert ended.exit_code == 78
     assert ended.stderr.splitlines() == [
         "omnishotd: RUNTIME_DIRECTORY: 'relrt' is not an absolute path",
-        "omnishotd: control.host: 'example.org' is no loopback address, the control plane has no authentication"
-        " (command line)",
+        "omnishotd: control.host: 'example.org' is no address, as 127.0.0.1 or ::1, and not localhost (command line)",
     ]

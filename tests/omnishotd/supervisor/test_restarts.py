@@ -42,3 +42,11 @@ def test_any_deaths_give_up_exactly_when_too_many_lie_in_the_window(
         delay_s = policy.died(now_s)
         assert (delay_s is None) == (recent > restarts_max)
         assert delay_s is None or DELAY_S_MIN <= delay_s <= DELAY_S_MAX
+
+
+def test_deaths_lately_are_those_inside_the_window() -> None:
+    policy = RestartPolicy(10, 30.0)
+    for at_s in (0.0, 10.0, 20.0):
+        policy.died(at_s)
+
+    assert [policy.deaths_lately(at_s) for at_s in (20.0, 30.5, 41.0, 60.0)] == [3, 2, 1, 0]

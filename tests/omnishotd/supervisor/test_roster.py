@@ -21,7 +21,7 @@ def test_roster_lists_what_others_connect_to_first_and_then_each_worker_of_each_
 
 
 def test_service_without_a_process_has_figures_without_one() -> None:
-    figures = roster(make_settings())[2].figures()
+    figures = roster(make_settings())[2].figures(0)
 
     assert (figures.name, figures.kind, figures.state) == ("decode-0", "decode", "stopped")
     assert (figures.pid, figures.started_at_s, figures.last_exit, figures.incarnation) == (None, None, None, 0)

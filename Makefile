@@ -12,7 +12,7 @@ PYTHON ?= $(shell for candidate in python3 python3.15 python3.14 python3.13 pyth
 	$$candidate -c '$(NEW_ENOUGH)' 2>/dev/null && { command -v $$candidate; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check fix bench requirements clean
+.PHONY: help setup demo run test check fix bench requirements clean programs
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -25,7 +25,7 @@ demo: $(STAMP) ## Process photographs with a daemon of its own; the results lie 
 run: $(STAMP) ## Run the daemon in the foreground
 	@exec $(BIN)/omnishotd serve
 
-test: $(STAMP) ## Run all tests
+test: $(STAMP) programs ## Run all tests
 	@$(BIN)/python -m pytest
 
 check: $(STAMP) ## Check style, types and the direction of imports
@@ -61,6 +61,23 @@ $(STAMP): requirements/dev.txt requirements/photographs.txt pyproject.toml | $(B
 	@$(PIP) install --require-hashes --no-deps --requirement requirements/photographs.txt
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
+
+# Programs that tests use as their users do: the page is looked at in a browser, alerts are sent over TLS.
+programs:
+	@missing=""; \
+	command -v chromium >/dev/null || missing="$$missing chromium"; \
+	command -v openssl >/dev/null || missing="$$missing openssl"; \
+	[ -n "$$missing" ] || exit 0; \
+	install="apt-get install --yes --no-install-recommends$$missing"; \
+	if ! command -v apt-get >/dev/null; then \
+		echo "The tests need$$missing: install them as your system does" >&2; exit 1; \
+	elif [ "$$(id -u)" = 0 ]; then \
+		echo "Installing$$missing"; apt-get update --quiet=2 && DEBIAN_FRONTEND=noninteractive $$install --quiet=2 >/dev/null; \
+	elif sudo --non-interactive true 2>/dev/null; then \
+		echo "Installing$$missing"; sudo apt-get update --quiet=2 && sudo DEBIAN_FRONTEND=noninteractive $$install --quiet=2 >/dev/null; \
+	else \
+		echo "The tests need$$missing; run: sudo $$install" >&2; exit 1; \
+	fi
 
 # Debian's python3 comes without ensurepip, which the venv module needs: the package python3-venv brings it.
 $(BIN)/python:

@@ -6,7 +6,10 @@ from typing import Final
 
 import msgspec
 
+from control.advice import amount
+from control.alerts import Alert
 from control.presence import FRESH_S, Presence
+from control.rules import loop_deaths
 from ipc.settings import PoolSettings, Settings
 from ipc.telemetry import ServiceFigures
 
@@ -55,13 +58,16 @@ class Readiness(msgspec.Struct, frozen=True):
     """What is waited for, for people."""
 
 
-def assess(presence: Presence, settings: Settings) -> Health:
+def assess(presence: Presence, settings: Settings, firing: Iterable[Alert]) -> Health:
     """Judge everything."""
     checks = {
         "supervisor": _freshness(presence.supervisor_age_s),
         "broker": _broker(presence),
         "queue": _queue(presence, settings),
         **{pool.name: _pool(presence, pool, settings) for pool in settings.pipeline.pools},
+        "canary": _canary(presence, settings),
+        "sandbox": _sandbox(presence, settings),
+        "alerts": _alerts(firing),
     }
     told = presence.supervisor.message if presence.supervisor else None
     return Health(
@@ -74,7 +80,7 @@ def assess(presence: Presence, settings: Settings) -> Health:
 
 
 def readiness(presence: Presence, settings: Settings) -> Readiness:
-    """Judge whether a frame submitted now would be taken and find a worker of every pool."""
+    """Judge whether a frame submitted now would be taken and come through: a canary has, not long ago."""
     missing = []
     if _freshness(presence.supervisor_age_s).status is not Status.OK:
         missing.append("telemetry of the supervisor")
@@ -84,6 +90,9 @@ def readiness(presence: Presence, settings: Settings) -> Readiness:
     pools = [pool.name for pool in settings.pipeline.pools]
     ready = {service.kind for service in presence.services if service.state == "ready"}
     missing += [f"a worker of {pool}" for pool in pools if pool not in ready]
+    canary = _canary(presence, settings)
+    if canary.status is Status.UNHEALTHY:
+        missing.append(f"canary: {canary.detail}")
     return Readiness(ready=not missing, missing=missing)
 
 
@@ -119,7 +128,7 @@ def _queue(presence: Presence, settings: Settings) -> Check:
     count_max, bytes_max = settings.pipeline.queue_limit, settings.pipeline.queue_max_bytes
     # A frame may be refused before the last byte is taken: it has to fit as a whole.
     is_full = frames.queued * 10 >= count_max * 9 or frames.queued_bytes * 10 >= bytes_max * 9
-    detail = f"{frames.queued} of {count_max} frames, {frames.queued_bytes} of {bytes_max} bytes"
+    detail = f"{frames.queued} of {count_max} frames, {amount(frames.queued_bytes)} of {amount(bytes_max)}"
     return Check(Status.DEGRADED if is_full else Status.OK, detail)
 
 
@@ -132,10 +141,51 @@ def _pool(presence: Presence, pool: PoolSettings, settings: Settings) -> Check:
     # A worker says nothing during a step, and a step may take as long as the limit allows.
     silent_s = FRESH_S + settings.pipeline.stage_timeout_ms / 1000
     silent = [f"{service.name} silent" for service in ready if _silence_s(presence, service) > silent_s]
-    detail = ", ".join([f"{len(ready)} of {len(services)} ready", *others, *silent])
+    deaths = max(service.deaths_lately for service in services)
+    looping = []
+    if deaths >= loop_deaths(settings):
+        window_s = settings.supervisor.restart_window_s
+        looping = [f"crash loop: {deaths} deaths in {window_s:g} s, given up after {settings.supervisor.restarts_max}"]
+    detail = ", ".join([f"{len(ready)} of {len(services)} ready", *others, *silent, *looping])
     if len(silent) == len(ready):
         return Check(Status.UNHEALTHY, detail)
-    return Check(Status.DEGRADED if others or silent else Status.OK, detail)
+    return Check(Status.DEGRADED if others or silent or looping else Status.OK, detail)
+
+
+def _canary(presence: Presence, settings: Settings) -> Check:
+    if presence.broker is None:
+        return Check(Status.UNHEALTHY, "unknown")
+    if presence.broker.message.is_draining:
+        return Check(Status.OK, "none while draining")
+    canary = presence.broker.message.canary
+    # Before it in each of two pools may lie frames that take as long as they may.
+    age_s_max = FRESH_S + 2 * settings.pipeline.stage_timeout_ms / 1000
+    waits = ""
+    if canary.sent_at_s is not None and canary.waits_for:
+        waits = f"; one is with {canary.waits_for} for {max(presence.now_s - canary.sent_at_s, 0):.1f} s"
+    if canary.passed_at_s is None:
+        return Check(Status.UNHEALTHY, f"no picture has passed all stages yet{waits}")
+    age_s = max(presence.now_s - canary.passed_at_s, 0.0)
+    if age_s > age_s_max:
+        return Check(Status.UNHEALTHY, f"no picture has passed all stages for {age_s:.1f} s{waits}")
+    if canary.fault:
+        return Check(Status.DEGRADED, f"the last did not pass: {canary.fault}{waits}")
+    return Check(Status.OK, f"passed {age_s:.1f} s ago in {canary.took_us / 1000:.1f} ms")
+
+
+def _sandbox(presence: Presence, settings: Settings) -> Check:
+    """Tell what holds the workers back. Nothing is asked for by the configuration, so nothing can be missing."""
+    workers = [service for pool in settings.pipeline.pools for service in presence.of_kind(pool.name)]
+    heard = [telling.message.posture for service in workers if (telling := presence.worker(service))]
+    if not heard:
+        return Check(Status.OK, "unknown")
+    held = [name for name in msgspec.structs.asdict(heard[0]) if all(getattr(posture, name) for posture in heard)]
+    return Check(Status.OK, ", ".join(held) or "none: workers have the rights of the daemon's user")
+
+
+def _alerts(firing: Iterable[Alert]) -> Check:
+    told = [f"{alert.name}: {alert.detail}" for alert in firing]
+    return Check(Status.DEGRADED if told else Status.OK, "; ".join(told) or "none fires")
 
 
 def _silence_s(presence: Presence, service: ServiceFigures) -> float:

@@ -4,13 +4,12 @@ import asyncio
 import logging
 import os
 import time
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 import zmq
 
-from control.collector import Collector
-from ipc.telemetry import TELEMETRY_BYTES_MAX, decode_telemetry
+from ipc.telemetry import TELEMETRY_BYTES_MAX, Telemetry, decode_telemetry
 
 BATCH_MAX: Final = 64
 """Messages read before the loop gets to serve requests again."""
@@ -18,12 +17,21 @@ BATCH_MAX: Final = 64
 log = logging.getLogger(__name__)
 
 
-class Intake:
-    """Reads telemetry into a collector. Raises `zmq.ZMQError` if the address cannot be had."""
+class Listener(Protocol):
+    """Who is given what came; the observer."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], endpoint: str, collector: Collector) -> None:
-        self._collector = collector
-        self.malformed_count = 0
+    malformed_count: int
+    """Messages that could not be read."""
+
+    def take(self, message: Telemetry, now_s: float) -> None:
+        """Take one message."""
+
+
+class Intake:
+    """Reads telemetry and gives it to a listener. Raises `zmq.ZMQError` if the address cannot be had."""
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], endpoint: str, listener: Listener) -> None:
+        self._listener = listener
         self._socket = context.socket(zmq.PULL)
         self._socket.setsockopt(zmq.LINGER, 0)
         # For each sender: half a minute of its messages, should this process be starved.
@@ -64,8 +72,8 @@ class Intake:
                 raise msgspec.ValidationError(f"telemetry has {len(parts)} parts, not 1")
             message = decode_telemetry(parts[0])
         except msgspec.MsgspecError as error:
-            if not self.malformed_count:
+            if not self._listener.malformed_count:
                 log.warning("telemetry that cannot be read (told once): %s", error)
-            self.malformed_count += 1
+            self._listener.malformed_count += 1
             return
-        self._collector.take(message, time.monotonic())
+        self._listener.take(message, time.monotonic())

@@ -5,6 +5,7 @@ then the life is *settled*: handed over once, to be added to the sums, and never
 and only a handful of lives is remembered. Pure: the caller says what time it is.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -74,6 +75,17 @@ class Lives(Generic[Told]):
             if earlier != present:
                 self._superseded_at_s.setdefault(earlier, now_s)
         return True
+
+    @property
+    def settled_incarnation(self) -> int:
+        """The last process that is settled; -1 if none is."""
+        return self._settled_incarnation
+
+    def restore(self, messages: Iterable[Told], settled_incarnation: int, now_s: float) -> None:
+        """Take up what another collector knew."""
+        self._settled_incarnation = settled_incarnation
+        for message in messages:
+            self.take(message, now_s)
 
     def settle(self, now_s: float) -> list[Told]:
         """Give up the lives that ended long enough ago. Each is returned once, to be added to the sums."""

@@ -3,23 +3,35 @@
 import asyncio
 import logging
 import os
+import random
 import socket
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, Final
 
 import zmq
 
 from control.app import make_app
-from control.collector import Collector
+from control.archive import Archive
+from control.examination import Examinations
+from control.feed import Feed
 from control.intake import Intake
+from control.observer import Observer
 from control.server import Server
-from control.system import INTERVAL_S, SystemSampler
+from control.webhook import Webhook
 from ipc.channel import ChannelClosed
 from ipc.child import Child
-from ipc.messages import Ready, Stop, Unable
+from ipc.messages import Examined, Ready, Stop, Unable
 from ipc.sockets import make_context
+from ipc.token import TokenUnusable, read_token
 
-EXIT_UNAVAILABLE = os.EX_UNAVAILABLE
-NICENESS = 5
+EXIT_UNAVAILABLE: Final = os.EX_UNAVAILABLE
+EXIT_CONFIGURATION: Final = os.EX_CONFIG
+NICENESS: Final = 5
 """Pictures come first when there is not enough processor time for both."""
+JUDGE_INTERVAL_S: Final = 1.0
+PROCESSES_INTERVAL_S: Final = 2.0
 
 log = logging.getLogger(__name__)
 
@@ -27,25 +39,39 @@ log = logging.getLogger(__name__)
 def run(child: Child) -> int:
     """Serve until told to stop. Returns the exit status."""
     settings = child.start.settings
-    collector = Collector(dict.fromkeys(stage for pool in settings.pipeline.pools for stage in pool.stages))
+    token = None
+    if settings.control.token_file:
+        try:
+            token = read_token(Path(settings.control.token_file))
+        except (TokenUnusable, OSError) as error:
+            child.channel.send(Unable(f"control.token_file: {error}", EXIT_CONFIGURATION))
+            return EXIT_CONFIGURATION
+    observer = Observer(settings, Archive(child.start.archive_fd) if child.start.archive_fd >= 0 else None)
+    observer.restore()
     context = make_context()
     try:
-        intake = Intake(context, child.start.telemetry_endpoint, collector)
+        intake = Intake(context, child.start.telemetry_endpoint, observer)
     except zmq.ZMQError as error:
         reason = f"control: cannot listen for telemetry on {child.start.telemetry_endpoint}: {error.strerror}"
         child.channel.send(Unable(reason, EXIT_UNAVAILABLE))
         return EXIT_UNAVAILABLE
     try:
-        asyncio.run(_serve(child, collector, intake))
+        asyncio.run(_serve(child, observer, intake, token))
     finally:
         context.destroy(linger=0)
     return os.EX_OK
 
 
-async def _serve(child: Child, collector: Collector, intake: Intake) -> None:
+async def _serve(child: Child, observer: Observer, intake: Intake, token: str | None) -> None:
     loop = asyncio.get_running_loop()
     listener = socket.socket(fileno=child.start.listen_fd)
-    sampler = SystemSampler()
+    settings = observer.settings
+    examinations = Examinations(child.start.service, child.channel.send)
+    feed = Feed(observer)
+    observer.add_reader(feed)
+    webhook = Webhook(settings.alerts.webhook_url) if settings.alerts.webhook_url else None
+    if webhook is not None:
+        observer.add_reader(webhook)
     is_serving = asyncio.Event()
 
     def on_serving() -> None:
@@ -55,19 +81,25 @@ async def _serve(child: Child, collector: Collector, intake: Intake) -> None:
         os.nice(NICENESS)
         is_serving.set()
 
-    server = Server(make_app(collector, sampler, child.start.settings), on_serving)
-    loop.add_reader(child.channel.fileno(), _obey, child, server)
+    server = Server(make_app(observer, feed, examinations, settings, token), on_serving)
+    loop.add_reader(child.channel.fileno(), _obey, child, server, examinations)
     intake.start(loop)
-    sampling = loop.create_task(_sample(sampler, is_serving))
+    tasks = [
+        loop.create_task(_endless(_judge(observer, examinations))),
+        loop.create_task(_endless(_sample(observer, is_serving))),
+    ]
     try:
         await server.serve([listener])
     finally:
-        sampling.cancel()
+        for task in tasks:
+            task.cancel()
+        if webhook is not None:
+            webhook.close()
         loop.remove_reader(child.channel.fileno())
         intake.close(loop)
 
 
-def _obey(child: Child, server: Server) -> None:
+def _obey(child: Child, server: Server, examinations: Examinations) -> None:
     try:
         message = child.channel.receive()
     except ChannelClosed:
@@ -77,12 +109,37 @@ def _obey(child: Child, server: Server) -> None:
         return
     if isinstance(message, Stop):
         server.stop()
+    elif isinstance(message, Examined):
+        examinations.answered(message)
     elif message is not None:
         log.error("the supervisor sent %s, which is not for the control plane", type(message).__name__)
 
 
-async def _sample(sampler: SystemSampler, is_serving: asyncio.Event) -> None:
+async def _endless(work: Coroutine[Any, Any, None]) -> None:
+    """Say so if what should never end does: figures that stand still must not look like figures."""
+    try:
+        await work
+    except Exception:
+        log.exception("the control plane cannot go on")
+        # The supervisor starts another; frames do not notice.
+        os._exit(os.EX_SOFTWARE)
+
+
+async def _judge(observer: Observer, examinations: Examinations) -> None:
+    while True:
+        observer.sample(time.monotonic())
+        examinations.pass_time()
+        await asyncio.sleep(JUDGE_INTERVAL_S)
+
+
+async def _sample(observer: Observer, is_serving: asyncio.Event) -> None:
     await is_serving.wait()
     while True:
-        sampler.sample()
-        await asyncio.sleep(INTERVAL_S)
+        observer.system.sample()
+        presence = observer.collector.presence(time.monotonic())
+        pids = {service.name: service.pid for service in presence.services if service.pid is not None}
+        # In a thread: the kernel walks the pages of every process, which takes it some milliseconds each.
+        await asyncio.to_thread(observer.processes.sample, pids)
+        observer.sampled_processes(time.monotonic())
+        # Not at equal intervals: what comes and goes in step with them would look like growth.
+        await asyncio.sleep(PROCESSES_INTERVAL_S * random.uniform(0.75, 1.25))  # noqa: S311 - nobody is kept out by it

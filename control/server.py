@@ -1,54 +1,42 @@
 """uvicorn inside our process: our socket, our signals, our limits."""
 
-import asyncio
+import functools
+import logging
+import resource
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-import h11
 import uvicorn
-from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
-REQUEST_TIMEOUT_S: Final = 5.0
-HEADERS_BYTES_MAX: Final = 16 * 1024
-CONNECTIONS_MAX: Final = 128
+from control.app import ControlPlane
+from control.feed import SUBSCRIBERS_MAX
+from control.http_connection import FAREWELLS_MAX, IDLE_TIMEOUT_S, HttpConnection, Shared
+from control.places import PLACES_MAX, Places
 
+HEAD_BYTES_MAX: Final = 24 * 1024
+"""Of a request that has not arrived in full; of one that has, see `control.guard`."""
+ACCEPTED_AT_ONCE: Final = PLACES_MAX // 2
+"""Who has sent a request with his connection is heard before as many others have come as would take his place."""
+BACKLOG: Final = 1024
+"""Connections that the kernel keeps for us."""
+OTHER_DESCRIPTORS: Final = PLACES_MAX + ACCEPTED_AT_ONCE + FAREWELLS_MAX + 64
+"""What may be open besides subscribers, with some for sockets and files of our own."""
 
-class _ImpatientProtocol(H11Protocol):
-    """HTTP/1.1 that closes a connection on which no request is being answered for `REQUEST_TIMEOUT_S`.
-
-    uvicorn's own timer runs between requests, and the first byte of the next one stops it: a client that sends one byte
-    a minute, of a request or of a body nobody asked for, would hold its place for good.
-    """
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
-        super().connection_made(transport)
-        self._receipt_timer = self.loop.call_later(REQUEST_TIMEOUT_S, self._give_up)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._receipt_timer.cancel()
-        super().connection_lost(exc)
-
-    def on_response_complete(self) -> None:
-        self._receipt_timer.cancel()
-        self._receipt_timer = self.loop.call_later(REQUEST_TIMEOUT_S, self._give_up)
-        super().on_response_complete()
-
-    def _give_up(self) -> None:
-        if self.conn.our_state not in {h11.SEND_RESPONSE, h11.SEND_BODY}:
-            self.transport.close()
+log = logging.getLogger(__name__)
 
 
 class Server(uvicorn.Server):
     """Serves on a socket that is already bound, until told to stop."""
 
-    def __init__(self, app: ASGIApp, on_serving: Callable[[], None]) -> None:
+    def __init__(self, plane: ControlPlane, on_serving: Callable[[], None], connections_max: int = PLACES_MAX) -> None:
+        self._shared = Shared(plane, Places(connections_max), set())
         super().__init__(
             uvicorn.Config(
-                app,
-                http=_ImpatientProtocol,
+                plane,
+                http=functools.partial(HttpConnection, self._shared),  # type: ignore[arg-type]  # it is only called
+                # The way to the feed is ours.
                 ws="none",
                 loop="asyncio",
                 lifespan="off",
@@ -59,19 +47,33 @@ class Server(uvicorn.Server):
                 server_header=False,
                 # X-Forwarded-For would be believed from 127.0.0.1, which is everybody here.
                 proxy_headers=False,
-                limit_concurrency=CONNECTIONS_MAX,
-                backlog=CONNECTIONS_MAX,
-                timeout_keep_alive=int(REQUEST_TIMEOUT_S),
+                backlog=ACCEPTED_AT_ONCE,
+                # Ours comes first.
+                timeout_keep_alive=int(IDLE_TIMEOUT_S) * 2,
                 timeout_graceful_shutdown=1,
-                h11_max_incomplete_event_size=HEADERS_BYTES_MAX,
+                h11_max_incomplete_event_size=HEAD_BYTES_MAX,
             )
         )
         self._on_serving = on_serving
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to accept, then say so."""
+        permitted = permit_descriptors(SUBSCRIBERS_MAX + OTHER_DESCRIPTORS)
+        feed = self._shared.plane.feed
+        feed.subscribers_max = min(feed.subscribers_max, max(permitted - OTHER_DESCRIPTORS, 0))
+        if feed.subscribers_max < SUBSCRIBERS_MAX:
+            log.warning("room for %d subscribers only: %d descriptors are allowed", feed.subscribers_max, permitted)
         await super().startup(sockets)
+        for listener in sockets or []:
+            # Again: asyncio takes its number for both, how many the kernel keeps and how many it accepts at once.
+            listener.listen(BACKLOG)
         self._on_serving()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End all connections."""
+        for connection in list(self._shared.feeds):
+            connection.shutdown()
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -81,3 +83,13 @@ class Server(uvicorn.Server):
     def stop(self) -> None:
         """End in order: accept nothing new, finish what was begun."""
         self.should_exit = True
+
+
+def permit_descriptors(wanted: int) -> int:
+    """Let this process open so many files and sockets, as far as the host lets it. Returns how many it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft >= wanted:
+        return soft
+    permitted = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (permitted, hard))
+    return permitted

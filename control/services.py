@@ -1,11 +1,15 @@
 """Every service by name: its state, its process, how it ended last, and when it was last heard."""
 
+from collections.abc import Mapping
+
 import msgspec
 
-from control.health import Status, assess
-from control.presence import Presence
+from control.collector import Collector
+from control.health import Health, Status
+from control.metrics import worker_utilization
+from control.processes import ProcessFigures
 from ipc.settings import Settings
-from ipc.telemetry import LastExit, ServiceFigures
+from ipc.telemetry import LastExit, Posture
 
 
 class Exit(msgspec.Struct, frozen=True):
@@ -15,6 +19,8 @@ class Exit(msgspec.Struct, frozen=True):
     signal: str | None
     reason: str
     at: str
+    cause: str
+    """`crash`, `exit`, `time_limit`, `protocol`, `unreachable`, `not_ready`, `broker_died` or `stopped`."""
 
 
 class ServiceHealth(msgspec.Struct, frozen=True):
@@ -29,6 +35,16 @@ class ServiceHealth(msgspec.Struct, frozen=True):
     last_exit: Exit | None
     busy: bool
     heartbeat_age_ms: int | None
+    restarts_by_cause: dict[str, int]
+    utilization: float | None
+    """Of a worker: share of the last 10 s, 0 to 1, that it worked."""
+    cpu_percent: float | None
+    """Of one core, over the last seconds."""
+    pss_bytes: int | None
+    descriptors: int | None
+    """Open files and sockets."""
+    sandbox: list[str] | None
+    """Of a worker: what holds it back, of `no_new_privileges` and `seccomp`."""
 
 
 class Services(msgspec.Struct, frozen=True):
@@ -38,28 +54,49 @@ class Services(msgspec.Struct, frozen=True):
     services: list[ServiceHealth]
 
 
-def list_services(presence: Presence, settings: Settings) -> Services:
+def list_services(
+    health: Health,
+    collector: Collector,
+    processes: Mapping[str, ProcessFigures],
+    settings: Settings,
+    now_s: float,
+) -> Services:
     """Describe all services that the supervisor has told of."""
-    return Services(
-        status=assess(presence, settings).status,
-        services=[_service(presence, service) for service in presence.services],
-    )
+    presence = collector.presence(now_s)
+    services = []
+    for service in presence.services:
+        age_s = presence.age_s(service)
+        process = processes.get(service.name)
+        if process is not None and process.pid != service.pid:
+            process = None
+        worker = presence.worker(service)
+        services.append(
+            ServiceHealth(
+                name=service.name,
+                kind=service.kind,
+                state=service.state,
+                pid=service.pid,
+                uptime_s=None if service.started_at_s is None else round(now_s - service.started_at_s, 3),
+                restarts=service.restarts,
+                last_exit=_exit(service.last_exit) if service.last_exit else None,
+                busy=presence.is_busy(service),
+                heartbeat_age_ms=None if age_s is None else round(age_s * 1000),
+                restarts_by_cause={cause.value: count for cause, count in service.restarts_by_cause.items()},
+                utilization=None
+                if worker is None
+                else round(worker_utilization(collector, service, settings, now_s), 4),
+                cpu_percent=process.cpu_percent if process else None,
+                pss_bytes=process.pss_bytes if process else None,
+                descriptors=process.descriptors if process else None,
+                sandbox=None if worker is None else _sandbox(worker.message.posture),
+            )
+        )
+    return Services(health.status, services)
 
 
-def _service(presence: Presence, service: ServiceFigures) -> ServiceHealth:
-    age_s = presence.age_s(service)
-    return ServiceHealth(
-        name=service.name,
-        kind=service.kind,
-        state=service.state,
-        pid=service.pid,
-        uptime_s=None if service.started_at_s is None else round(presence.now_s - service.started_at_s, 3),
-        restarts=service.restarts,
-        last_exit=_exit(service.last_exit) if service.last_exit else None,
-        busy=presence.is_busy(service),
-        heartbeat_age_ms=None if age_s is None else round(age_s * 1000),
-    )
+def _sandbox(posture: Posture) -> list[str]:
+    return [name for name, holds in msgspec.structs.asdict(posture).items() if holds]
 
 
 def _exit(told: LastExit) -> Exit:
-    return Exit(told.code, told.signal, told.reason, told.at)
+    return Exit(told.code, told.signal, told.reason, told.at, told.cause.value)

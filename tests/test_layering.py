@@ -49,7 +49,7 @@ CONFIGURATION: Final = ("pydantic", "click", "rich")
 
 LOADS_NOTHING_OF: Final = {
     "ipc.child": (*PIXELS, *WEB, *CONFIGURATION, "pythonjsonlogger"),
-    "omnishotd.cli": (*PIXELS, *WEB, "pydantic", "rich", "zmq", "msgspec", "logging"),
+    "omnishotd.cli": (*PIXELS, *WEB, "pydantic", "rich", "zmq", "msgspec", "logging", "websockets"),
     "omnishotd.config": (*PIXELS, *WEB, "click", "rich", "zmq"),
     "omnishotd.broker.__main__": (*PIXELS, *WEB, *CONFIGURATION, "psutil"),
     "omnishotd.supervisor.__main__": (*PIXELS, *WEB, *CONFIGURATION),

@@ -163,7 +163,7 @@ class Control(_Section):
         default=600,
         ge=0,
         le=1_000_000,
-        description="Requests a minute of one address, /health not counted; 0: no limit",
+        description="Requests a minute of one address, /health not counted; 0: no limit, nor one on orders",
     )
 
 

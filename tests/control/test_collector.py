@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from control.collector import Collector
 from control.lives import GRACE_S
+from control.record import decode_record, encode_record
 from ipc.errors import ErrorCode
 from ipc.telemetry import SERVICES_MAX, BrokerTelemetry, FrameFigures, StageFigures
 from tests.control.support import make_broker, make_frames, make_histogram, make_supervisor, make_worker
@@ -46,11 +47,11 @@ def test_pipeline_of_a_restarted_broker_keeps_its_counts(collector: Collector) -
     )
 
     before, after = collector.pipeline(1.5), collector.pipeline(1 + GRACE_S)
-    assert before.frames == make_frames(completed=11, rejected=1, in_flight=3, queued=3, queued_bytes=16)
-    assert after.frames == make_frames(completed=11, rejected=1, failed=5, queued=1, queued_bytes=9)
-    assert (before.lost, after.lost) == (0, 5)
-    assert after.errors == {ErrorCode.BUSY: 2, ErrorCode.POISON: 1}
-    assert after.latency == make_histogram(100, 200, 300)
+    assert before.sums.frames == make_frames(completed=11, rejected=1, in_flight=3, queued=3, queued_bytes=16)
+    assert after.sums.frames == make_frames(completed=11, rejected=1, failed=5, queued=1, queued_bytes=9)
+    assert (before.sums.lost, after.sums.lost) == (0, 5)
+    assert after.sums.errors == {ErrorCode.BUSY: 2, ErrorCode.POISON: 1}
+    assert after.sums.latency == make_histogram(100, 200, 300)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +85,10 @@ def test_pipeline_with_any_deaths_losses_and_delays_only_grows_and_adds_up(told:
         collector.take(delivery.message, delivery.at_s)
         for now_s in (delivery.at_s, delivery.at_s + 0.4):
             pipeline = collector.pipeline(now_s)
-            now_known = {name: getattr(pipeline.frames, name) for name in ENDED}
-            assert account_holds(pipeline.frames)
+            now_known = {name: getattr(pipeline.sums.frames, name) for name in ENDED}
+            assert account_holds(pipeline.sums.frames)
             assert all(now_known[name] >= known[name] for name in ENDED)
-            assert pipeline.lost <= pipeline.frames.failed
+            assert pipeline.sums.lost <= pipeline.sums.frames.failed
             known = now_known
 
 
@@ -126,9 +127,50 @@ def test_stage_sums_over_workers_and_their_lives(collector: Collector) -> None:
     tell("decode-0", 3, 5, 0)
 
     expected = StageFigures(35, 3, 30, make_histogram(*[50] * 35))
-    assert collector.stage("decode", 0.5) == expected
-    assert collector.stage("decode", 50) == expected
-    assert collector.stage("encode", 50) == StageFigures()
+    assert collector.stage("decode", 0.5).total == expected
+    assert collector.stage("decode", 50).total == expected
+    assert collector.stage("encode", 50).total == StageFigures()
+
+
+def test_recent_latency_of_a_stage_is_that_of_the_last_ten_seconds(collector: Collector) -> None:
+    durations_us = [1000] * 50
+    for second in range(30):
+        if second >= 25:
+            durations_us = [*durations_us, 30]
+        figures = StageFigures(len(durations_us), 0, 10, make_histogram(*durations_us))
+        collector.take(make_worker("decode-0", {"decode": figures}, 1, second + 1, second), second)
+        collector.sample(second)
+
+    sums = collector.stage("decode", 29.0)
+    assert sums.total.latency.count == 55
+    assert sums.recent_latency == make_histogram(*[30] * 5)
+
+
+def test_recent_latency_of_frames_is_that_of_the_last_ten_seconds(collector: Collector) -> None:
+    collector.take(make_broker(latency=make_histogram(*[9000] * 40), sequence=1, at_s=0), 0)
+    collector.take(make_broker(latency=make_histogram(*[9000] * 40, 20), sequence=2, at_s=5), 5)
+    collector.take(make_broker(latency=make_histogram(*[9000] * 40, 20, 25), sequence=3, at_s=12), 12)
+
+    assert collector.pipeline(12).recent_latency == make_histogram(25)
+
+
+def test_collector_after_one_that_ended_goes_on_where_it_was(collector: Collector) -> None:
+    figures = StageFigures(10, 1, 500, make_histogram(50))
+    collector.take(make_broker(make_frames(completed=10, failed=1), incarnation=1, errors={"POISON": 1}), 0)
+    collector.take(make_worker("decode-0", {"decode": figures}, incarnation=2), 0)
+    collector.take(make_broker(make_frames(completed=5), incarnation=3, latency=make_histogram(70)), 1)
+    collector.take(make_worker("decode-0", {"decode": figures}, incarnation=4), 1)
+    collector.pipeline(3)
+
+    after = Collector(["decode", "encode"])
+    after.restore(decode_record(encode_record(collector.record([]))), 4)
+    assert after.pipeline(4).sums == collector.pipeline(4).sums
+    after.take(make_broker(make_frames(completed=6), incarnation=3, sequence=2), 5)
+    after.take(make_broker(make_frames(completed=99), incarnation=1, sequence=99), 5)
+
+    assert after.pipeline(5).sums.frames == make_frames(completed=16, failed=1)
+    assert after.pipeline(5).sums.errors == {ErrorCode.POISON: 1}
+    assert after.stage("decode", 5).total == StageFigures(20, 2, 1000, make_histogram(50, 50))
 
 
 def test_utilization_is_the_share_of_time_spent_across_a_restart(collector: Collector) -> None:

@@ -1,22 +1,49 @@
 """Health, by table: what is wrong, how bad it is, and what the operator is told."""
 
 from collections.abc import Iterable
+from typing import Any
 
+import msgspec
 import pytest
 
+from control.alerts import Alert, AlertState
 from control.collector import Collector
 from control.health import Status, assess, readiness, worst
 from control.presence import Presence
-from ipc.telemetry import StageFigures, Telemetry
+from ipc.telemetry import (
+    BrokerTelemetry,
+    CanaryFigures,
+    Posture,
+    StageFigures,
+    SupervisorTelemetry,
+    Telemetry,
+    WorkerTelemetry,
+)
 from tests.control.support import make_broker, make_frames, make_settings, make_supervisor, make_worker
 
 NOW_S = 100.0
 OK, DEGRADED, UNHEALTHY = Status.OK, Status.DEGRADED, Status.UNHEALTHY
 SUPERVISOR = make_supervisor(at_s=99)
 BROKER = make_broker(at_s=99)
-WORKERS = [
-    make_worker(name, {"decode": StageFigures()}, at_s=99) for name in ("decode-0", "decode-1", "transform+encode-0")
-]
+NAMES = ("decode-0", "decode-1", "transform+encode-0")
+WORKERS = [make_worker(name, {"decode": StageFigures()}, at_s=99) for name in NAMES]
+
+
+def with_canary(**figures: Any) -> BrokerTelemetry:
+    return make_broker(at_s=99, canary=CanaryFigures(**figures))
+
+
+def looping(deaths: int) -> SupervisorTelemetry:
+    told = make_supervisor(at_s=99)
+    services = [
+        msgspec.structs.replace(service, deaths_lately=deaths) if service.kind == "decode" else service
+        for service in told.services
+    ]
+    return msgspec.structs.replace(told, services=services)
+
+
+def held_back(name: str) -> WorkerTelemetry:
+    return msgspec.structs.replace(make_worker(name, at_s=99), posture=Posture(no_new_privileges=True, seccomp=True))
 
 
 def presence_of(messages: Iterable[Telemetry]) -> Presence:
@@ -28,10 +55,19 @@ def presence_of(messages: Iterable[Telemetry]) -> Presence:
 
 def test_health_with_everything_well_is_ok_and_ready() -> None:
     presence = presence_of([SUPERVISOR, BROKER, *WORKERS])
-    health = assess(presence, make_settings())
+    health = assess(presence, make_settings(), [])
 
     assert health.status is OK
-    assert list(health.checks) == ["supervisor", "broker", "queue", "decode", "transform+encode"]
+    assert list(health.checks) == [
+        "supervisor",
+        "broker",
+        "queue",
+        "decode",
+        "transform+encode",
+        "canary",
+        "sandbox",
+        "alerts",
+    ]
     assert (health.version, health.epoch, health.uptime_s) == ("1.2.3", "e1", 100)
     assert readiness(presence, make_settings()).ready
 
@@ -54,7 +90,7 @@ def test_health_with_everything_well_is_ok_and_ready() -> None:
             [SUPERVISOR, make_broker(make_frames(queued=1, queued_bytes=1000), at_s=99)],
             "queue",
             DEGRADED,
-            "1000 of 1000 bytes",
+            "1000 bytes of 1000 bytes",
             True,
         ),
         ([BROKER], "decode", UNHEALTHY, "unknown", False),
@@ -89,13 +125,37 @@ def test_health_with_everything_well_is_ok_and_ready() -> None:
         ),
         ([SUPERVISOR, BROKER, make_worker("decode-0", at_s=92.1), WORKERS[1]], "decode", OK, "2 of 2 ready", True),
         ([SUPERVISOR, BROKER], "decode", UNHEALTHY, "decode-0 silent, decode-1 silent", True),
+        ([looping(4), BROKER, *WORKERS], "decode", OK, "2 of 2 ready", True),
+        ([looping(5), BROKER, *WORKERS], "decode", DEGRADED, "crash loop: 5 deaths in 30 s", True),
+        ([SUPERVISOR, BROKER], "canary", OK, "passed 1.0 s ago in 2.0 ms", True),
+        ([SUPERVISOR, with_canary()], "canary", UNHEALTHY, "no picture has passed all stages yet", False),
+        # A step may take 5 s in each of two pools, so 13 s without a picture are too many.
+        ([SUPERVISOR, with_canary(passed_at_s=87.1)], "canary", OK, "passed 12.9 s ago", True),
+        (
+            [SUPERVISOR, with_canary(passed_at_s=86.9, sent_at_s=88.0, waits_for="transform+encode")],
+            "canary",
+            UNHEALTHY,
+            "for 13.1 s; one is with transform+encode for 12.0 s",
+            False,
+        ),
+        (
+            [SUPERVISOR, with_canary(passed_at_s=98.0, fault="decode-0 died")],
+            "canary",
+            DEGRADED,
+            "the last did not pass: decode-0 died",
+            True,
+        ),
+        ([SUPERVISOR, make_broker(at_s=99, is_draining=True, canary=CanaryFigures())], "canary", OK, "draining", False),
+        ([SUPERVISOR, BROKER, *WORKERS], "sandbox", OK, "none: workers have the rights of the daemon's user", True),
+        ([SUPERVISOR, BROKER, held_back("decode-0"), *WORKERS[1:]], "sandbox", OK, "none", True),
+        ([SUPERVISOR, BROKER, *map(held_back, NAMES)], "sandbox", OK, "no_new_privileges, seccomp", True),
     ],
 )
 def test_check_of_a_fault_says_how_bad_it_is(
     messages: list[Telemetry], check: str, status: Status, detail: str, is_ready: bool
 ) -> None:
     presence = presence_of(messages)
-    health = assess(presence, make_settings())
+    health = assess(presence, make_settings(), [])
 
     assert health.checks[check].status is status
     assert detail in health.checks[check].detail
@@ -106,7 +166,11 @@ def test_check_of_a_fault_says_how_bad_it_is(
 def test_readiness_names_everything_that_is_missing() -> None:
     presence = presence_of([make_supervisor(at_s=99, decode_0="backoff", decode_1="spawning", broker="spawning")])
 
-    assert readiness(presence, make_settings()).missing == ["broker: spawning", "a worker of decode"]
+    assert readiness(presence, make_settings()).missing == [
+        "broker: spawning",
+        "a worker of decode",
+        "canary: unknown",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -115,3 +179,11 @@ def test_readiness_names_everything_that_is_missing() -> None:
 )
 def test_worst_is_the_gravest(statuses: list[Status], expected: Status) -> None:
     assert worst(statuses) is expected
+
+
+def test_firing_alert_is_told_by_name_and_degrades() -> None:
+    alert = Alert("queue_length", AlertState.FIRING, 25, 20, "2026-01-01T00:00:00Z", "25 frames wait, more than 20")
+    health = assess(presence_of([SUPERVISOR, BROKER, *WORKERS]), make_settings(), [alert])
+
+    assert health.status is DEGRADED
+    assert health.checks["alerts"].detail == "queue_length: 25 frames wait, more than 20"

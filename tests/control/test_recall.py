@@ -1,0 +1,134 @@
+"""The same request again: answered without being read again, and in nothing else different."""
+
+import select
+from collections.abc import Iterator
+
+import pytest
+
+from control.routes import ROUTES
+from tests.control.raw import TOKEN, RawAnswer, RawConnection, control_with
+from tests.control.support import ControlProcess, running_control
+
+SNAPSHOTS = [
+    "/health", "/health/live", "/health/ready", "/api/metrics", "/api/services/health", "/api/memory-analysis",
+]  # fmt: skip
+
+
+def request(path: str, *headers: str, method: str = "GET", version: str = "1.1") -> bytes:
+    lines = [f"{method} {path} HTTP/{version}", "Host: localhost", *headers, "", ""]
+    return "\r\n".join(lines).encode()
+
+
+@pytest.fixture(scope="module")
+def control() -> Iterator[ControlProcess]:
+    with running_control() as running:
+        yield running
+
+
+def shape(answer: RawAnswer) -> tuple[int, dict[str, str], set[str]]:
+    """What must be the same of two answers, whatever time it is."""
+    headers = {name: value for name, value in answer.headers.items() if name not in {"date", "content-length"}}
+    assert int(answer.headers["content-length"]) == len(answer.body)
+    return answer.status, headers, set(answer.json)
+
+
+@pytest.mark.parametrize("path", SNAPSHOTS)
+def test_request_repeated_gets_the_same_answer_as_the_first(control: ControlProcess, path: str) -> None:
+    with RawConnection(control.port) as connection:
+        shapes = []
+        for _ in range(4):
+            connection.send(request(path, "User-Agent: monitor/1.0"))
+            shapes.append(shape(connection.answer()))
+
+    assert shapes == [shapes[0]] * 4
+
+
+def test_every_snapshot_is_a_route_that_reads() -> None:
+    assert set(SNAPSHOTS) <= {route.path for route in ROUTES if route.method == "GET"}
+
+
+def test_request_repeated_in_one_packet_is_answered_as_often(control: ControlProcess) -> None:
+    with RawConnection(control.port) as connection:
+        connection.send(request("/health/live"))
+        assert connection.answer().status == 200
+        connection.send(request("/health/live") * 3)
+
+        assert [connection.answer().status for _ in range(3)] == [200] * 3
+
+
+def test_request_repeated_in_pieces_is_answered_once_it_is_whole(control: ControlProcess) -> None:
+    data = request("/health/live")
+    with RawConnection(control.port) as connection:
+        connection.send(data)
+        assert connection.answer().status == 200
+        for byte in data[:-1]:
+            connection.send(bytes([byte]))
+        assert select.select([connection.socket], [], [], 0.05)[0] == []
+        connection.send(data[-1:])
+
+        assert connection.answer().status == 200
+
+
+def test_other_request_after_a_repeated_one_gets_its_own_answer(control: ControlProcess) -> None:
+    with RawConnection(control.port) as connection:
+        statuses = []
+        for path in ("/health/live", "/health/live", "/nothing", "/health/live", "/health/live"):
+            connection.send(request(path))
+            statuses.append(connection.answer().status)
+
+    assert statuses == [200, 200, 404, 200, 200]
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        (("Connection: close",), 200),
+        (("Content-Length: 0",), 200),
+        (("Origin: http://evil.example",), 403),
+    ],
+)
+def test_request_that_says_more_than_who_asks_is_read_each_time(
+    control: ControlProcess, headers: tuple[str, ...], status: int
+) -> None:
+    for _ in range(2):
+        with RawConnection(control.port) as connection:
+            connection.send(request("/health/live", *headers))
+            assert connection.answer().status == status
+            assert connection.read_to_end() == b""
+
+
+def test_repeated_request_without_the_token_is_refused_each_time() -> None:
+    with control_with(token=True) as control:
+        for _ in range(2):
+            with RawConnection(control.port) as connection:
+                connection.send(request("/health"))
+                assert connection.answer().status == 401
+        with RawConnection(control.port) as connection:
+            for _ in range(3):
+                connection.send(request("/health", f"Authorization: Bearer {TOKEN}"))
+                assert connection.answer().status in {200, 503}
+            connection.send(request("/health", f"Authorization: Bearer {TOKEN[:-1]}x"))
+            assert connection.answer().status == 401
+
+
+def test_repeated_requests_count_for_the_rate_limit() -> None:
+    with control_with(rate_limit_per_minute=60) as control, RawConnection(control.port) as connection:
+        statuses = []
+        while 429 not in statuses:
+            assert len(statuses) < 100
+            connection.send(request("/api/metrics"))
+            answer = connection.answer()
+            statuses.append(answer.status)
+
+        assert set(statuses) == {200, 429}
+        assert len(statuses) > 20
+        assert int(answer.headers["retry-after"]) >= 1
+        assert connection.read_to_end() == b""
+
+
+def test_repeated_request_of_another_origins_page_keeps_its_permission() -> None:
+    origin = "http://ops.example"
+    with control_with(cors_origins=[origin]) as control, RawConnection(control.port) as connection:
+        for _ in range(3):
+            connection.send(request("/api/metrics", f"Origin: {origin}"))
+            assert connection.answer().headers["access-control-allow-origin"] == origin

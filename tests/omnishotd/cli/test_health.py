@@ -6,11 +6,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from omnishotd.cli import main
+from tests.daemon import Daemon
+from tests.omnishotd.cli.bodies import HEALTH
+from tests.omnishotd.cli.peer import WORD, Peer
+from tests.waiting import eventually
 
 Answer = Callable[[int, bytes], str]
 
@@ -121,3 +126,58 @@ def test_health_asks_where_the_configuration_says(answering: Answer, monkeypatch
     monkeypatch.setenv("OMNISHOTD_CONTROL__PORT", port)
 
     assert CliRunner().invoke(main, ["health"]).exit_code == 0
+
+
+@pytest.mark.parametrize(("http", "status", "exit_status"), [(200, "ok", 0), (503, "unhealthy", 1)])
+def test_health_as_json_is_the_whole_answer_with_the_same_exit_status(
+    answering: Answer, http: int, status: str, exit_status: int
+) -> None:
+    body = health(status, broker=status)
+
+    ended = asked(answering(http, body), "--json")
+
+    assert ended.exit_code == exit_status
+    assert json.loads(ended.stdout) == json.loads(body)
+    assert ended.stdout.count("\n") == 1
+
+
+def test_health_as_json_holds_nothing_that_could_steer_a_terminal(answering: Answer) -> None:
+    said = {"status": "ok", "checks": {"broker": {"status": "ok", "detail": "\x1b[2J\x7f\x9b\u202eok"}}}
+
+    ended = asked(answering(200, json.dumps(said, ensure_ascii=False).replace("\x1b", "\\u001b").encode()), "--json")
+
+    assert ended.stdout.rstrip("\n").isprintable()
+    assert ended.stdout.isascii()
+    assert json.loads(ended.stdout) == said
+
+
+@pytest.mark.parametrize("body", [b"", b'{"status":"ok"}', b'{"status":"ok","checks":{},"uptime_s":NaN}'])
+def test_health_as_json_of_something_else_prints_nothing(answering: Answer, body: bytes) -> None:
+    ended = asked(answering(200, body), "--json")
+
+    assert (ended.exit_code, ended.stdout) == (69, "")
+    assert ended.stderr == "omnishotd: something answers, but not as omnishotd does\n"
+
+
+def test_health_shows_the_token_where_one_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "token").touch(mode=0o600)
+    (tmp_path / "token").write_text(WORD)
+    with Peer(token=WORD) as peer:
+        refused = asked(peer.url, "--json")
+        let_in = asked(peer.url, "--token-file", str(tmp_path / "token"), "--json")
+
+    assert (refused.exit_code, refused.stdout) == (77, "")
+    assert refused.stderr == f"omnishotd: {peer.url}/health asks for a token: name its file with --token-file\n"
+    assert (let_in.exit_code, let_in.stderr) == (0, "")
+    assert json.loads(let_in.stdout) == HEALTH
+
+
+def test_health_of_a_real_daemon_as_json_is_what_it_serves(daemon: Daemon) -> None:
+    eventually(lambda: daemon.get("/health")[1]["status"] == "ok", within_s=10.0, what="the daemon is well")
+
+    ended = asked(daemon.control_url, "--json")
+    told, served = json.loads(ended.stdout), daemon.get("/health")[1]
+
+    assert (ended.exit_code, told["status"]) == (0, "ok")
+    assert told.keys() == served.keys()
+    assert told["checks"].keys() == served["checks"].keys()

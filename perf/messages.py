@@ -21,6 +21,26 @@ class IdealOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seconds: float
 
 
+class OperatorOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """To the operators' child: ask so often, and listen to the feed, for `seconds`."""
+
+    port: int
+    requests_per_second: float
+    subscribers: int
+    seconds: float
+
+
+class OperatorRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What operators saw."""
+
+    latency_us: dict[str, list[int]]
+    """By path: from the moment a request was due until its answer was read. A late start counts as latency."""
+    messages: int
+    """That came from the feed, over all subscribers."""
+    cpu_us: int
+    """Processor time of the child itself: it takes it from the same cores."""
+
+
 class Word(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A child is ready to begin, or is told to."""
 

@@ -1,4 +1,4 @@
-"""Recall: a request that is, byte for byte, the one before it on the same connection need not be read again.
+"""Recall: a request that is, byte for byte, one that came before on the same connection need not be read again.
 
 Monitors ask the same thing for years. Parsing it and finding the way to its endpoint takes two thirds of the time of an
 answer; what was read once, by h11, reads the same the second time. Who may ask is judged every time.
@@ -13,6 +13,8 @@ from control.snapshots import Snapshot, Snapshots
 
 REQUEST_BYTES_MAX: Final = 4096
 """Longer ones are not kept."""
+REQUESTS_MAX: Final = 4
+"""That are kept of one connection: who asks for more things by turns is answered as if each was new."""
 
 _NOT_SIMPLE: Final = frozenset(
     {b"connection", b"content-length", b"expect", b"origin", b"transfer-encoding", b"upgrade"}
@@ -21,24 +23,24 @@ _NOT_SIMPLE: Final = frozenset(
 
 
 class Recall:
-    """One connection's memory of one request: its bytes, and what they mean."""
+    """One connection's memory of its requests: their bytes, and what they mean."""
 
     def __init__(self, snapshots: Snapshots) -> None:
         self._snapshots = snapshots
-        self._data = b""
-        self._scope: Scope = {}
+        self._known: dict[bytes, Scope] = {}
 
     def learn(self, data: bytes, scope: Scope) -> None:
         """Keep a request that came as a whole, and alone, if it is one for a snapshot."""
-        self._data = b""
         if len(data) > REQUEST_BYTES_MAX or scope["method"] != "GET" or scope["http_version"] != "1.1":
             return
         if self._snapshots.has(scope["path"]) and _NOT_SIMPLE.isdisjoint(name for name, _ in scope["headers"]):
-            self._data, self._scope = data, scope
+            self._known[data] = scope
+            if len(self._known) > REQUESTS_MAX:
+                del self._known[next(iter(self._known))]
 
     def find(self, data: bytes) -> Scope | None:
-        """What these bytes mean, if they are those that were kept."""
-        return self._scope if self._data and data == self._data else None
+        """What these bytes mean, if they are known."""
+        return self._known.get(data)
 
     def answer(self, scope: Scope, default_headers: list[Header]) -> bytes:
         """The whole answer to a request that was found, as it is sent."""

@@ -5,9 +5,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from control.observer import Observer
+from control.recall import REQUEST_BYTES_MAX, Recall
 from control.routes import ROUTES
+from control.snapshots import Snapshots
 from tests.control.raw import TOKEN, RawAnswer, RawConnection, control_with
-from tests.control.support import ControlProcess, running_control
+from tests.control.support import ControlProcess, make_settings, running_control
 
 SNAPSHOTS = [
     "/health", "/health/live", "/health/ready", "/api/metrics", "/api/services/health", "/api/memory-analysis",
@@ -113,16 +116,15 @@ def test_repeated_request_without_the_token_is_refused_each_time() -> None:
 
 def test_repeated_requests_count_for_the_rate_limit() -> None:
     with control_with(rate_limit_per_minute=60) as control, RawConnection(control.port) as connection:
-        statuses = []
-        while 429 not in statuses:
-            assert len(statuses) < 100
+        answers: list[RawAnswer] = []
+        while not answers or answers[-1].status != 429:
+            assert len(answers) < 100
             connection.send(request("/api/metrics"))
-            answer = connection.answer()
-            statuses.append(answer.status)
+            answers.append(connection.answer())
 
-        assert set(statuses) == {200, 429}
-        assert len(statuses) > 20
-        assert int(answer.headers["retry-after"]) >= 1
+        assert {answer.status for answer in answers} == {200, 429}
+        assert len(answers) > 20
+        assert int(answers[-1].headers["retry-after"]) >= 1
         assert connection.read_to_end() == b""
 
 
@@ -132,3 +134,26 @@ def test_repeated_request_of_another_origins_page_keeps_its_permission() -> None
         for _ in range(3):
             connection.send(request("/api/metrics", f"Origin: {origin}"))
             assert connection.answer().headers["access-control-allow-origin"] == origin
+
+
+def test_requests_by_turns_each_get_their_own_answer(control: ControlProcess) -> None:
+    with RawConnection(control.port) as connection:
+        shapes = []
+        for _ in range(3):
+            for path in SNAPSHOTS[:4]:
+                connection.send(request(path))
+                shapes.append(shape(connection.answer()))
+
+    assert shapes == shapes[:4] * 3
+    assert len({frozenset(keys) for _, _, keys in shapes}) == 4
+
+
+def test_memory_of_requests_is_bounded() -> None:
+    recall = Recall(Snapshots(Observer(make_settings())))
+    scope: dict[str, object] = {"method": "GET", "http_version": "1.1", "path": "/health", "headers": []}
+    for number in range(100):
+        recall.learn(b"request %d" % number, scope)
+    recall.learn(bytes(REQUEST_BYTES_MAX + 1), scope)
+
+    assert [number for number in range(100) if recall.find(b"request %d" % number)] == [96, 97, 98, 99]
+    assert recall.find(bytes(REQUEST_BYTES_MAX + 1)) is None

@@ -208,4 +208,6 @@ class _Watch:
         detail = self._reading.sentence
         if self._unknown_s > 0:
             detail = f"Not measured for {self._unknown_s:.0f} s. Before: {detail}"
+        elif self._phase is Phase.RESOLVING:
+            detail += f" Resolved if that lasts for {RESOLVES_AFTER_S:g} s."
         return Alert(self.rule.name, state, round(self._reading.value, 2), self._threshold, since, detail)

@@ -91,6 +91,19 @@ def test_alert_is_resolved_when_the_value_has_stayed_well_below_the_threshold() 
     assert watching.board.firing == []
 
 
+def test_firing_alert_whose_value_is_low_says_that_it_is_about_to_be_resolved() -> None:
+    watching = Watching()
+    watching.see(queue(20), FIRES_AFTER_S)
+    assert "Resolved if" not in watching.board.firing[0].detail
+
+    watching.see(queue(0), STEP_S)
+    assert watching.board.firing[0].detail == (
+        f"0 frames wait for a worker; the threshold is 20. Resolved if that lasts for {RESOLVES_AFTER_S:g} s."
+    )
+    watching.see(queue(0), RESOLVES_AFTER_S)
+    assert "Resolved if" not in watching.board.shown[0].detail
+
+
 def test_alert_is_not_resolved_when_the_value_rose_in_between() -> None:
     watching = Watching()
     watching.see(queue(20), FIRES_AFTER_S)

@@ -12,10 +12,10 @@ PYTHON ?= $(shell for candidate in python3 python3.15 python3.14 python3.13 pyth
 	$$candidate -c '$(NEW_ENOUGH)' 2>/dev/null && { command -v $$candidate; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check fix bench requirements clean programs
+.PHONY: help setup demo run test check fix bench bench-operators requirements clean programs
 
 help: ## Show what there is to make
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP) ## Install into .venv all that is needed
 
@@ -40,6 +40,9 @@ fix: $(STAMP) ## Repair what can be repaired of style
 
 bench: $(STAMP) ## Measure
 	@$(BIN)/python -m perf
+
+bench-operators: $(STAMP) ## Measure what operators cost the frames
+	@$(BIN)/python -m perf.operated
 
 requirements: $(STAMP) ## Pin the newest versions that fit, with their hashes
 	@$(PIP) install uv

@@ -90,9 +90,8 @@ def connect(port: int) -> socket.socket:
     return connection
 
 
-def subscribe(port: int) -> Subscriber:
-    """Open a feed and subscribe to its figures. Raises `OperatorFailed`."""
-    connection = connect(port)
+def subscribe(connection: socket.socket, port: int) -> Subscriber:
+    """Make a connection a feed and subscribe to its figures. Raises `OperatorFailed`."""
     key = base64.b64encode(os.urandom(16)).decode()
     connection.sendall(
         f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -116,8 +115,15 @@ def subscribe(port: int) -> Subscriber:
 
 def operate(order: OperatorOrder) -> OperatorRun:
     """Ask and listen. Raises `OperatorFailed`, OSError."""
-    asker = Asker(connect(order.port))
-    subscribers = [subscribe(order.port) for _ in range(order.subscribers)]
+    with contextlib.ExitStack() as connections:
+        asker = Asker(connections.enter_context(connect(order.port)))
+        feeds = [connections.enter_context(connect(order.port)) for _ in range(order.subscribers)]
+        subscribers = [subscribe(connection, order.port) for connection in feeds]
+        return follow(order, asker, subscribers)
+
+
+def follow(order: OperatorOrder, asker: Asker, subscribers: list[Subscriber]) -> OperatorRun:
+    """Do so over connections that stand."""
     latency_us: dict[str, list[int]] = {path: [] for path in PATHS}
     began_s, began_cpu_ns = time.monotonic(), time.process_time_ns()
     until_s, heard_s, asked = began_s + order.seconds, began_s, 0
@@ -139,8 +145,6 @@ def operate(order: OperatorOrder) -> OperatorRun:
     cpu_us = (time.process_time_ns() - began_cpu_ns) // 1000
     for subscriber in subscribers:
         subscriber.read()
-        subscriber.socket.close()
-    asker.socket.close()
     return OperatorRun(latency_us, sum(subscriber.messages for subscriber in subscribers), cpu_us)
 
 

@@ -102,10 +102,11 @@ class HttpConnection(H11Protocol):
 
     def on_response_complete(self) -> None:
         """Wait for the next request."""
-        self._is_receiving = False
-        self._wait(IDLE_TIMEOUT_S)
         self._shared.places.renew(self)
         super().on_response_complete()
+        # Not so where the next request has come already, or a part of it.
+        self._is_receiving = not self._is_between_requests
+        self._wait(REQUEST_TIMEOUT_S if self._is_receiving else IDLE_TIMEOUT_S)
 
     def pause_writing(self) -> None:
         """Watch whether the client reads."""
@@ -134,7 +135,7 @@ class HttpConnection(H11Protocol):
     def _answer_again(self, data: bytes) -> bool:
         """Answer a request that is the same as the one before. False if it is not."""
         scope = self._recall.find(data)
-        if scope is None or self.transport.is_closing():
+        if scope is None or not self._is_between_requests or self.transport.is_closing():
             return False
         refusal = self._shared.plane.judge(scope)
         if refusal is not None:
@@ -190,6 +191,11 @@ class HttpConnection(H11Protocol):
     @property
     def _has_arrived(self) -> bool:
         return self._is_answering and not self.cycle.more_body
+
+    @property
+    def _is_between_requests(self) -> bool:
+        """Whether all that came has been answered, so that what comes next begins a request."""
+        return not self._is_answering and self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]
 
     def _wait(self, seconds: float) -> None:
         if self._timer is not None:

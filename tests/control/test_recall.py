@@ -157,3 +157,51 @@ def test_memory_of_requests_is_bounded() -> None:
 
     assert [number for number in range(100) if recall.find(b"request %d" % number)] == [96, 97, 98, 99]
     assert recall.find(bytes(REQUEST_BYTES_MAX + 1)) is None
+
+
+def test_known_request_behind_others_is_answered_in_its_turn(control: ControlProcess) -> None:
+    with RawConnection(control.port) as connection:
+        connection.send(request("/health/live"))
+        connection.answer()
+        connection.send(request("/openapi.json") + request("/metrics"))
+        connection.send(request("/health/live"))
+        answers = [connection.answer() for _ in range(3)]
+
+    assert [answer.headers["content-type"].partition(";")[0] for answer in answers] == [
+        "application/json", "text/plain", "application/json",
+    ]  # fmt: skip
+    assert answers[2].json == {"status": "ok"}
+
+
+def test_body_that_looks_like_a_known_request_is_none(control: ControlProcess) -> None:
+    body = request("/health/live")
+    with RawConnection(control.port) as connection:
+        connection.send(body)
+        connection.answer()
+        head = request("/nothing", f"Content-Length: {len(body)}", method="POST")
+        connection.send(request("/health/live") + head[:-2])
+        connection.answer()
+        connection.send(head[-2:] + body)
+
+        assert connection.answer().status == 404
+        assert connection.read_to_end() == b""
+
+
+def test_head_that_came_in_part_behind_a_request_is_not_answered_by_what_follows(control: ControlProcess) -> None:
+    known = request("/health/live")
+    with RawConnection(control.port) as connection:
+        connection.send(known)
+        connection.answer()
+        connection.send(known + request("/nothing", method="POST")[:-2])
+        assert connection.answer().status == 200
+        connection.send(known)
+
+        # The known bytes are lines of the unfinished head now, and no head has such lines.
+        assert connection.answer().status == 400
+
+
+def test_two_known_requests_in_one_packet_are_both_answered_each_time(control: ControlProcess) -> None:
+    with RawConnection(control.port) as connection:
+        for _ in range(2):
+            connection.send(request("/health/live") + request("/health/live"))
+            assert [connection.answer().status for _ in range(2)] == [200, 200]

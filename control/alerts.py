@@ -20,7 +20,7 @@ from typing import Final
 import msgspec
 
 from control.readings import Readings
-from control.rules import RULES, Evidence, Reading, Rule
+from control.rules import RULES, Reading, Rule
 from ipc.settings import Settings
 
 RESOLVED_SHARE: Final = 0.9
@@ -43,7 +43,7 @@ class Alert(msgspec.Struct, frozen=True):
     """One alert, as it is shown in `/api/metrics`, on the feed, and to the webhook."""
 
     name: str
-    """`memory_percent`, `response_ms`, `error_percent`, `queue_length`, `restart_loop` or `arena_percent`."""
+    """Of a rule in `control.rules.RULES`."""
     state: AlertState
     value: float
     """What was measured when the state was last looked at; of a resolved alert, when it was resolved."""
@@ -189,8 +189,7 @@ class _Watch:
             return Sight.UNDER if self._unknown_s >= UNKNOWN_S else None
         self._unknown_s = 0.0
         self._reading = reading
-        is_over = reading.value >= self._threshold
-        if reading.evidence is Evidence.CERTAIN or (is_over and reading.evidence is Evidence.ENOUGH):
+        if reading.value >= self._threshold and reading.is_enough:
             return Sight.OVER
         return Sight.UNDER if reading.value < self._threshold * RESOLVED_SHARE else Sight.NEAR
 

@@ -170,7 +170,9 @@ def _with_cors(app: ASGIApp, origins: list[str]) -> ASGIApp:
 
 
 async def _read_body(request: Request) -> bytes:
-    """Read a body of JSON. Raises `Refused`."""
+    """Read a body of JSON; none at all says as much as `{}`. Raises `Refused`."""
+    if request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers:
+        return b"{}"
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         error = "content-type: must be application/json"

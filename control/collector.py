@@ -99,10 +99,10 @@ class Collector:
         account = self._workers.get(service)
         return account.utilization(stage, now_s) if account else 0.0
 
-    def record(self, firing: list[Alert]) -> Record:
+    def record(self, firing: list[Alert], undelivered: Iterable[Alert] = ()) -> Record:
         """All that must outlive this process."""
         workers = [account.record(name) for name, account in self._workers.items()]
-        return Record(self._broker.record(), workers, firing)
+        return Record(self._broker.record(), workers, firing, list(undelivered))
 
     def restore(self, record: Record, now_s: float) -> None:
         """Take up what an earlier process of the control plane knew. To be called before any message is taken."""
@@ -110,6 +110,11 @@ class Collector:
         for worker in record.workers[:SERVICES_MAX]:
             account = self._workers[worker.service] = WorkerAccount(self._stages)
             account.restore(worker, now_s)
+
+    def living(self) -> set[str]:
+        """Name the services that have been heard, but for the supervisor."""
+        broker = self._broker.lives.newest
+        return {*self._workers, *([broker.message.service] if broker else ())}
 
     def _stage_total(self, name: str, now_s: float) -> StageFigures:
         figures = []

@@ -1,22 +1,18 @@
 """Examination: an operator's question about a process's memory, sent through the supervisor and waited for."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Final, Literal
 
-from ipc.examination import Examiner
 from ipc.messages import Examine, Examined
 
 OPEN_MAX: Final = 4
 ANSWER_WITHIN_S: Final = 10.0
 """Beyond the time that was asked for: a worker answers between two tasks."""
+NUMBERS: Final = 1 << 20
+"""That one process of the control plane can give: the answer to another one's question is never taken for its own."""
 
 Action = Literal["trim", "collect", "snapshot"]
-
-
-class ServiceUnknown(LookupError):
-    """There is no such service. The text is for people."""
 
 
 class ExaminationFailed(Exception):
@@ -24,14 +20,12 @@ class ExaminationFailed(Exception):
 
 
 class Examinations:
-    """Questions that are out."""
+    """Questions that are out. `incarnation` is that of the process that asks."""
 
-    def __init__(self, own_name: str, send: Callable[[Examine], None]) -> None:
-        self._own_name = own_name
+    def __init__(self, incarnation: int, send: Callable[[Examine], None]) -> None:
         self._send = send
-        self._own = Examiner(own_name, self.answered)
-        self._open: dict[int, asyncio.Future[Examined]] = {}
-        self._last_number = 0
+        self._open: dict[int, tuple[str, asyncio.Future[Examined]]] = {}
+        self._last_number = incarnation * NUMBERS
 
     async def ask(self, service: str, action: Action, seconds: float) -> Examined:
         """Ask a service, and wait for its answer. Raises `ExaminationFailed`."""
@@ -40,12 +34,9 @@ class Examinations:
         self._last_number += 1
         question = Examine(self._last_number, service, action, seconds)
         waiting: asyncio.Future[Examined] = asyncio.get_running_loop().create_future()
-        self._open[question.number] = waiting
+        self._open[question.number] = (service, waiting)
         try:
-            if service == self._own_name:
-                self._own.take(question, time.monotonic())
-            else:
-                self._send(question)
+            self._send(question)
             answer = await asyncio.wait_for(waiting, seconds + ANSWER_WITHIN_S)
         except TimeoutError:
             raise ExaminationFailed(f"{service} did not answer within {seconds + ANSWER_WITHIN_S:g} s") from None
@@ -56,11 +47,7 @@ class Examinations:
         return answer
 
     def answered(self, answer: Examined) -> None:
-        """Take an answer; one that nobody waits for any more is dropped."""
-        waiting = self._open.get(answer.number)
-        if waiting is not None and not waiting.done():
+        """Take an answer; one that nobody waits for any more, or that another gives, is dropped."""
+        service, waiting = self._open.get(answer.number, ("", None))
+        if waiting is not None and service == answer.service and not waiting.done():
             waiting.set_result(answer)
-
-    def pass_time(self) -> None:
-        """Finish what this process itself was asked."""
-        self._own.pass_time(time.monotonic())

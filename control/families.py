@@ -24,6 +24,7 @@ from control.observer import Observer
 from control.presence import Presence
 from control.rules import RULES
 from control.services import Services
+from control.webhook import Webhook
 from ipc.causes import Cause
 from ipc.errors import ErrorCode
 from ipc.histogram import HistogramSnapshot, bucket_of
@@ -207,12 +208,23 @@ def _daemon(observer: Observer, presence: Presence) -> Iterator[Metric]:
     firing = {alert.name for alert in observer.alerts()}
     alerts = {rule.name: rule.name in firing for rule in RULES}
     yield _labelled_gauge("alert_firing", "1 for an alert of the daemon's own that fires.", "alert", alerts)
+    yield _webhook(observer.webhook)
     yield _counter(
         "telemetry_ignored", "Messages between the processes that told nothing new.", observer.collector.ignored_count
     )
     yield _counter(
         "telemetry_malformed", "Messages between the processes that could not be read.", observer.malformed_count
     )
+
+
+def _webhook(webhook: Webhook | None) -> Metric:
+    outcomes = {
+        "delivered": webhook.delivered_count if webhook else 0,
+        "failed": webhook.failed_count if webhook else 0,
+        "dropped": webhook.dropped_count if webhook else 0,
+    }
+    documentation = "Alerts that the webhook has delivered, has given up, or had no room for."
+    return _labelled_counter("webhook_alerts", documentation, "outcome", outcomes)
 
 
 def _host(observer: Observer) -> Iterator[Metric]:

@@ -71,7 +71,7 @@ class Guard:
     def _address_fault(self, headers: list[Header]) -> Refusal | None:
         hosts = [value for name, value in headers if name == b"host"]
         if len(hosts) != 1 or not self._hosts.are_meant(hosts[0]):
-            return Refusal(HTTPStatus.BAD_REQUEST, "host: this name is not one of this host's own", CLOSE)
+            return Refusal(HTTPStatus.BAD_REQUEST, "host: this name is not one of control.allowed_hosts", CLOSE)
         origins = [value for name, value in headers if name == b"origin"]
         if len(origins) > 1 or not all(self._origins.may_ask(origin, hosts[0]) for origin in origins):
             return Refusal(HTTPStatus.FORBIDDEN, "origin: pages of other hosts may not ask", CLOSE)

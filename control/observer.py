@@ -4,9 +4,11 @@ The endpoints, the feed and the exposition read from here and nowhere else, so t
 here happens in the event loop of the control plane.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -25,12 +27,15 @@ from control.readings import read
 from control.record import decode_record, encode_record
 from control.services import Services, list_services
 from control.system import SystemSampler
+from control.webhook import Webhook
 from ipc.heap import HeapGauge
 from ipc.settings import Settings
-from ipc.telemetry import SupervisorTelemetry, Telemetry, WorkerTelemetry
+from ipc.telemetry import BrokerTelemetry, SupervisorTelemetry, Telemetry, WorkerTelemetry
 
 log = logging.getLogger(__name__)
 
+CATCH_UP_S: Final = 1.0
+"""Each process speaks four times as often; but a worker is silent while it works."""
 MEMO_S: Final = 0.1
 """Who asks more often than this gets what the one before him got: a flood of questions costs little."""
 
@@ -66,10 +71,19 @@ class Observer:
         self._newest_incarnation = 0
         self.malformed_count = 0
         """Messages that could not be read."""
+        self.webhook: Webhook | None = None
+        """Asked what it has not delivered and how it fared; it is told news as any other reader (`add_reader`)."""
+        self.untold: list[Alert] = []
+        """What the webhook of the process before this one did not deliver: for this one's, once there is one."""
         self._metrics = _Memo(self._measure)
         self._services = _Memo(self._list_services)
         self._memory = _Memo(self._analyse)
         self._health = _Memo(self._assess)
+        self._readiness = _Memo(self._judge_readiness)
+        self._unheard: set[str] = set()
+        """Services of the process before this one that have not spoken to this one."""
+        self._caught_up = asyncio.Event()
+        self._is_keeping_told = False
 
     def add_reader(self, reader: NewsReader) -> None:
         """Tell this reader what is new from now on."""
@@ -81,12 +95,19 @@ class Observer:
         """Take one message, and pass on what is new in it."""
         if not self.collector.take(message, now_s):
             return
+        if not isinstance(message, SupervisorTelemetry):
+            self._unheard.discard(message.service)
+            if not self._unheard:
+                self._caught_up.set()
         if message.incarnation > self._newest_incarnation:
             # Its predecessor has told all it ever will: from now on the archive alone would lose it.
             self._newest_incarnation = message.incarnation
             self._keep()
         if isinstance(message, WorkerTelemetry):
             return
+        if isinstance(message, BrokerTelemetry):
+            # As often as its figures are shown: what was shown once must not sink after a restart.
+            self._keep()
         for note in self._chronicle.take(message):
             for reader in self._readers:
                 reader.event(note)
@@ -119,16 +140,20 @@ class Observer:
 
     def judge(self, now_s: float) -> None:
         """Look at the thresholds, and tell what changed."""
-        readings = read(
-            self.collector.presence(now_s), self.collector.pipeline(now_s), self.system.figures, self.settings
-        )
-        for alert in self._board.judge(readings, now_s, datetime.now(UTC).isoformat(timespec="seconds")):
+        presence = self.collector.presence(now_s)
+        missing = readiness(presence, self.settings).missing
+        readings = read(presence, self.collector.pipeline(now_s), self.system.figures, self.settings, missing)
+        changed = self._board.judge(readings, now_s, datetime.now(UTC).isoformat(timespec="seconds"))
+        for alert in changed:
             level = logging.WARNING if alert.state is AlertState.FIRING else logging.INFO
             log.log(level, "alert %s %s: %s", alert.name, alert.state, alert.detail)
             self._metrics.forget()
             self._health.forget()
             for reader in self._readers:
                 reader.alert(alert)
+        if changed:
+            # At once: it is told only once, so whoever comes after this process must know what was not delivered.
+            self._keep()
 
     def restore(self) -> None:
         """Take up the sums of the process before this one. Once, before the first message."""
@@ -141,17 +166,31 @@ class Observer:
             record = decode_record(data)
             self.collector.restore(record, time.monotonic())
             self._board.restore(record.alerts)
+            self.untold = record.undelivered
         except msgspec.MsgspecError as error:
             log.error("the sums of the control plane before this one cannot be read: %s", error)  # noqa: TRY400 - no traceback for an operator
+
+    async def catch_up(self) -> None:
+        """Wait until every process that lived when the record was written has spoken, or has had its time.
+
+        Counters go on behind what was told last: shown before, the record's own would be a step back.
+        """
+        self._unheard = self.collector.living()
+        if self._unheard:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._caught_up.wait(), CATCH_UP_S)
 
     def _keep(self) -> None:
         if self._archive is None:
             return
+        undelivered = self.webhook.undelivered if self.webhook else self.untold
         try:
-            self._archive.write(encode_record(self.collector.record(self._board.firing)))
-        except (OSError, ValueError) as error:
-            log.warning("the sums cannot be kept: %s", error)
-            self._archive = None
+            self._archive.write(encode_record(self.collector.record(self._board.firing, undelivered)))
+        except (OSError, ValueError, OverflowError) as error:
+            # Tried again each time: what was kept before is older, and would be taken for all there is.
+            if not self._is_keeping_told:
+                log.warning("the sums cannot be kept (told once): %s", error)
+                self._is_keeping_told = True
 
     # ---- what is shown
 
@@ -161,7 +200,7 @@ class Observer:
 
     def readiness(self) -> Readiness:
         """Whether a frame submitted now would come through."""
-        return readiness(self.collector.presence(time.monotonic()), self.settings)
+        return self._readiness.get()
 
     def metrics(self) -> Metrics:
         """The figures of the whole pipeline."""
@@ -191,6 +230,9 @@ class Observer:
 
     def _analyse(self, now_s: float) -> MemoryAnalysis:
         return analyse(self._history, self.collector.presence(now_s), self.system.figures, self.settings)
+
+    def _judge_readiness(self, now_s: float) -> Readiness:
+        return readiness(self.collector.presence(now_s), self.settings)
 
     def _assess(self, now_s: float) -> Health:
         return assess(self.collector.presence(now_s), self.settings, self._board.firing)

@@ -65,7 +65,7 @@ def _operation(route: Declaration, references: Mapping[Any, Json], has_token: bo
             for name, schema in route.parameters.items()
         ]
     if route.takes:
-        operation["requestBody"] = {"required": True, "content": {_JSON: {"schema": references[route.takes]}}}
+        operation["requestBody"] = {"required": False, "content": {_JSON: {"schema": references[route.takes]}}}
     if has_token and not route.is_open:
         operation["security"] = [{SECURITY: []}]
     return operation

@@ -98,7 +98,10 @@ def _connect(target: Target, deadline_s: float) -> socket.socket:
             connection.connect(address)
             if target.scheme == "http":
                 return connection
-            return ssl.create_default_context().wrap_socket(connection, server_hostname=target.host)
+            context = ssl.create_default_context()
+            # Of the deadline, not of the whole: connecting and reading the authorities have had their part.
+            connection.settimeout(_left_s(deadline_s))
+            return context.wrap_socket(connection, server_hostname=target.host)
         except OSError as error:
             connection.close()
             fault = error

@@ -13,7 +13,9 @@ class Record(Message, frozen=True):
     broker: BrokerRecord = BrokerRecord()
     workers: list[WorkerRecord] = msgspec.field(default_factory=list)
     alerts: list[Alert] = msgspec.field(default_factory=list)
-    """Those that fire: they are not to be told again."""
+    """Those that fire: they are not to fire again."""
+    undelivered: list[Alert] = msgspec.field(default_factory=list)
+    """Those that the webhook has not delivered yet, oldest first: the next process is to send them."""
 
 
 _encode = msgspec.msgpack.Encoder().encode

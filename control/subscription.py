@@ -6,23 +6,12 @@ subscriber that something was skipped because he was slow.
 
 from collections import deque
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 from control.channels import Channel, numbered
 
 NEWS_MAX: Final = 64
 """News that wait for a slow subscriber; then the oldest go."""
-
-
-class Subscription(Protocol):
-    """What the two kinds have in common."""
-
-    @property
-    def channel(self) -> Channel:
-        """Of what."""
-
-    def next_message(self) -> bytes | None:
-        """Take what is to be sent next; None if there is nothing."""
 
 
 class StateSubscription:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from ipc.errors import ErrorCode
-from ipc.histogram import HistogramSnapshot, merge
+from ipc.histogram import COUNT_MAX, HistogramSnapshot, merge
 from ipc.messages import Message
 from ipc.telemetry import BrokerTelemetry, FrameFigures, StageFigures, WorkerTelemetry
 
@@ -52,27 +52,32 @@ def sums_of(message: BrokerTelemetry, *, is_over: bool) -> PipelineSums:
 def add_pipelines(parts: Iterable[PipelineSums]) -> PipelineSums:
     """Add up, field by field."""
     parts = list(parts)
-    errors = {code: sum(part.errors.get(code, 0) for part in parts) for code in ErrorCode}
+    errors = {code: _total(part.errors.get(code, 0) for part in parts) for code in ErrorCode}
     return PipelineSums(
         add_frames(part.frames for part in parts),
         {code: count for code, count in errors.items() if count},
         merge(part.latency for part in parts),
         merge(part.queue_latency for part in parts),
-        sum(part.lost for part in parts),
+        _total(part.lost for part in parts),
     )
 
 
 def add_frames(figures: Iterable[FrameFigures]) -> FrameFigures:
     """Sum of accounts, field by field."""
-    return FrameFigures(*map(sum, zip(*map(msgspec.structs.astuple, figures), strict=True)))
+    return FrameFigures(*map(_total, zip(*map(msgspec.structs.astuple, figures), strict=True)))
 
 
 def add_stages(figures: Iterable[StageFigures]) -> StageFigures:
     """Sum of stages' figures, field by field."""
     figures = list(figures)
     return StageFigures(
-        sum(figure.completed for figure in figures),
-        sum(figure.failed for figure in figures),
-        sum(figure.busy_us for figure in figures),
+        _total(figure.completed for figure in figures),
+        _total(figure.failed for figure in figures),
+        _total(figure.busy_us for figure in figures),
         merge(figure.latency for figure in figures),
     )
+
+
+def _total(counts: Iterable[int]) -> int:
+    """Add up. Only who lies gets to the bound: his sum must still be one that can be told."""
+    return min(sum(counts), COUNT_MAX)

@@ -2,11 +2,8 @@
 
 import os
 from contextlib import suppress
-from typing import Final
 
 import msgspec
-
-INTERVAL_S: Final = 2.0
 
 
 class SystemFigures(msgspec.Struct, frozen=True):
@@ -27,7 +24,7 @@ class SystemSampler:
         self.figures = SystemFigures(None, None, os.getloadavg())
 
     def sample(self) -> None:
-        """Take a sample; to be called every `INTERVAL_S`."""
+        """Take a sample; to be called at intervals."""
         # Imported at the first sample, which comes after the server is up: 20 ms of the start are saved.
         import psutil  # noqa: PLC0415
 

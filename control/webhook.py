@@ -5,7 +5,8 @@ hands take milliseconds to seconds, which the event loop has not got; and a thre
 keep the process from ending, which asyncio's own threads would. The bytes are h11's, which is loaded anyway.
 
 Each alert is delivered at least once, or given up after `Patience`. A receiver that took it but could not say so gets
-it again: `name`, `state` and `since` together are the same then. Proxies of the environment are not used.
+it again: `name`, `state` and `since` together are the same then. So does one that was told while the process ended:
+what is `undelivered` is kept in the archive, and the next process sends it. Proxies of the environment are not used.
 """
 
 import logging
@@ -41,7 +42,8 @@ class Delivery(msgspec.Struct, frozen=True):
 class Patience:
     """How long one alert is tried."""
 
-    attempts_max: int = 6
+    attempts_max: int = 20
+    """More than fit into `total_s_max`, which decides; a bound for whoever makes the pauses short."""
     attempt_s_max: float = 10.0
     """From the look-up of the name to the last header of the answer."""
     total_s_max: float = 120.0
@@ -65,6 +67,7 @@ class Webhook:
         self._target = Target.of(url)
         self._patience = patience or Patience()
         self._waiting: deque[Alert] = deque()
+        self._under_way: Alert | None = None
         self._changed = threading.Condition()
         self._is_closed = False
         self._thread: threading.Thread | None = None
@@ -97,6 +100,12 @@ class Webhook:
                 self._thread = threading.Thread(target=self._run, name="webhook", daemon=True)
                 self._thread.start()
 
+    @property
+    def undelivered(self) -> list[Alert]:
+        """The alert under way and those that wait, oldest first."""
+        with self._changed:
+            return [*([self._under_way] if self._under_way else []), *self._waiting]
+
     def close(self) -> None:
         """Send nothing more; an attempt under way is left to itself. What waits is dropped."""
         with self._changed:
@@ -118,12 +127,14 @@ class Webhook:
                 self._changed.wait_for(lambda: self._waiting or self._is_closed)
                 if self._is_closed:
                     return
-                alert = self._waiting.popleft()
+                alert = self._under_way = self._waiting.popleft()
             try:
                 self._deliver(alert)
             except Exception:  # the thread must live on: whatever is wrong with one alert, the next is to be sent
                 self.failed_count += 1
                 log.exception("webhook %s: alert %s could not be sent", self._target, alert.name)
+            with self._changed:
+                self._under_way = None
 
     def _deliver(self, alert: Alert) -> None:
         body = msgspec.json.encode(Delivery("omnishotd", os.uname().nodename, alert))
@@ -139,7 +150,11 @@ class Webhook:
             except Unanswered as error:
                 pause_s = self._patience.pause_s(attempt, random.random())  # noqa: S311 - not a secret
                 is_late = time.monotonic() - begun_s + pause_s > self._patience.total_s_max
-                if is_late or attempt >= self._patience.attempts_max or not self._rest(pause_s):
+                is_last = is_late or attempt >= self._patience.attempts_max
+                if attempt == 1 and not is_last:
+                    text = "webhook %s: alert %s (%s) was not delivered at once, it is tried again: %s"
+                    log.warning(text, self._target, alert.name, alert.state, error)
+                if is_last or not self._rest(pause_s):
                     self._give_up(alert, attempt, error)
                     return
             else:

@@ -23,7 +23,10 @@ BUCKETS: Final = (_VALUE_BITS - _EXACT_BITS + 2) << _OCTAVE_BITS
 RELATIVE_ERROR: Final = 1 / (1 << _EXACT_BITS)
 """Bound of the difference between a quantile and the recorded value at its rank, relative to that value."""
 
-_Count = Annotated[int, Meta(ge=0)]
+COUNT_MAX: Final = 1 << 53
+"""Bound of every count that a process tells, and of sums of them: a float still has it exactly, and JSON a number."""
+
+_Count = Annotated[int, Meta(ge=0, le=COUNT_MAX)]
 
 
 class HistogramSnapshot(Message, frozen=True):
@@ -98,7 +101,8 @@ def merge(snapshots: Iterable[HistogramSnapshot]) -> HistogramSnapshot:
             counts[bucket] += count
         sum_us += snapshot.sum_us
         max_us = max(max_us, snapshot.max_us)
-    return _packed(counts, sum_us, max_us)
+    # Only who lies gets there: his sum must still be one that can be told.
+    return _packed([min(count, COUNT_MAX) for count in counts], min(sum_us, COUNT_MAX), max_us)
 
 
 def difference(newer: HistogramSnapshot, older: HistogramSnapshot) -> HistogramSnapshot:

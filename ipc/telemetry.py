@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from ipc.causes import Cause
 from ipc.events import EVENTS_MAX, Detail, Event
-from ipc.histogram import HistogramSnapshot
+from ipc.histogram import COUNT_MAX, HistogramSnapshot
 from ipc.messages import Message
 
 VERSION: Final = 2
@@ -26,7 +26,9 @@ SERVICES_MAX: Final = 256
 PRODUCERS_MAX: Final = 16
 """Producers told by name: those with the most waiting frames."""
 
-_Count = Annotated[int, Meta(ge=0)]
+_Count = Annotated[int, Meta(ge=0, le=COUNT_MAX)]
+_Time = Annotated[float, Meta(ge=0, le=1e12)]
+"""Seconds of the monotonic clock; a number that is none is refused by the bounds."""
 _Name = Annotated[str, Meta(min_length=1, max_length=64)]
 _Events = Annotated[list[Event], Meta(max_length=EVENTS_MAX)]
 
@@ -61,10 +63,10 @@ class WorkerTelemetry(Message, frozen=True, tag="worker"):
     """A stage worker."""
 
     service: _Name
-    incarnation: int
+    incarnation: _Count
     epoch: _Name
     sequence: _Count
-    at_s: float
+    at_s: _Time
     """When these figures were taken."""
     stages: Annotated[dict[_Name, StageFigures], Meta(max_length=16)]
     tasks: _Count = 0
@@ -138,13 +140,13 @@ class CanaryFigures(Message, frozen=True):
 
     passed: _Count = 0
     failed: _Count = 0
-    passed_at_s: float | None = None
+    passed_at_s: _Time | None = None
     """When the last one came back right."""
     took_us: _Count = 0
     """By the last that came back right."""
     waits_for: Annotated[str, Meta(max_length=64)] = ""
     """Pool that the present one is in or waits for; empty if none is under way."""
-    sent_at_s: float | None = None
+    sent_at_s: _Time | None = None
     """When the present one was sent; None if none is under way."""
     fault: Detail = ""
     """Why the last one failed; empty if it passed."""
@@ -160,10 +162,10 @@ class BrokerTelemetry(Message, frozen=True, tag="broker"):
     """The broker."""
 
     service: _Name
-    incarnation: int
+    incarnation: _Count
     epoch: _Name
     sequence: _Count
-    at_s: float
+    at_s: _Time
     """When these figures were taken."""
     frames: FrameFigures
     errors: Annotated[dict[_Name, _Count], Meta(max_length=64)]
@@ -211,11 +213,11 @@ class ServiceFigures(Message, frozen=True):
     state: _Name
     """`spawning`, `ready`, `draining`, `stopped`, `backoff` or `failed`."""
     pid: int | None
-    started_at_s: float | None
+    started_at_s: _Time | None
     """When the present process was started."""
     restarts: _Count = 0
     last_exit: LastExit | None = None
-    incarnation: int = 0
+    incarnation: _Count = 0
     """Of the present process; 0 if there is none or it has no number."""
     restarts_by_cause: Annotated[dict[Cause, _Count], Meta(max_length=16)] = msgspec.field(default_factory=dict)
     deaths_lately: _Count = 0
@@ -225,14 +227,14 @@ class ServiceFigures(Message, frozen=True):
 class SupervisorTelemetry(Message, frozen=True, tag="supervisor"):
     """The supervisor, and the state of all it supervises."""
 
-    incarnation: int
+    incarnation: _Count
     epoch: _Name
     sequence: _Count
-    at_s: float
+    at_s: _Time
     """When these figures were taken."""
     version: _Name
     """Release of the program."""
-    started_at_s: float
+    started_at_s: _Time
     services: Annotated[list[ServiceFigures], Meta(max_length=SERVICES_MAX)]
     events: _Events = msgspec.field(default_factory=list)
     heap: HeapFigures = HeapFigures()

@@ -1,5 +1,6 @@
 """Token: the word by which operators are known, read once from its file."""
 
+import os
 import re
 from pathlib import Path
 from typing import Final
@@ -15,7 +16,7 @@ class TokenUnusable(ValueError):
 def read_token(path: Path) -> str:
     """Read the token; white space around it does not count. Raises `TokenUnusable`, OSError."""
     with path.open("rb") as source:
-        mode = path.stat().st_mode
+        mode = os.fstat(source.fileno()).st_mode
         data = source.read(FILE_BYTES_MAX + 1)
     if mode & 0o077:
         raise TokenUnusable(f"{path} may be read by others than its owner (mode {mode & 0o777:04o}, must be 0600)")

@@ -10,6 +10,8 @@ const TITLES = {
   queue_length: "Long queue",
   restart_loop: "Restarts again and again",
   arena_percent: "Arena nearly full",
+  not_ready: "Frames do not come through",
+  pool_failed: "A service is given up",
 };
 
 export class Alerts {

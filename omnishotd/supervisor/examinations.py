@@ -1,5 +1,6 @@
 """Examinations: an operator's question about a process's memory, on its way from the control plane there and back."""
 
+import logging
 import time
 from typing import Final
 
@@ -11,6 +12,8 @@ from omnishotd.supervisor.lifecycle import ServiceState
 from omnishotd.supervisor.service import Service
 
 OPEN_MAX: Final = 16
+
+log = logging.getLogger(__name__)
 
 
 class Examinations:
@@ -56,9 +59,9 @@ class Examinations:
         self._own.pass_time(now_s)
 
     def _note(self, question: Examine) -> None:
-        self._household.report.happened(
-            EventKind.EXAMINED, question.service, f"{question.action}, asked by an operator"
-        )
+        detail = f"{question.action}, asked by an operator"
+        log.info("%s: %s", question.service, detail)
+        self._household.report.happened(EventKind.EXAMINED, question.service, detail)
 
     def _answer(self, answer: Examined) -> None:
         self._household.tell(self._household.control, answer)

@@ -118,7 +118,6 @@ class Household:
         if service.child is None:
             return Departure.ORDERED
         pid = service.child.pid
-        was_ours = service.kill_cause is not None
         cause = service.kill_cause or (Cause.STOPPED if service.state is ServiceState.DRAINING else None)
         service.last_exit = service.child.reap(service.kill_reason, cause)
         service.child = None
@@ -131,13 +130,13 @@ class Household:
             service.advance(ServiceEvent.EXIT)
             return Departure.ORDERED
         log.warning("%s (pid %d) ended: %s", service.name, pid, service.last_exit.reason)
-        self._plan_restart(service, was_ours=was_ours)
+        self._plan_restart(service, cause)
         return Departure.UNEXPECTED
 
-    def _plan_restart(self, service: Service, *, was_ours: bool = False) -> None:
-        """Say when it is started again. An end that we ordered, for a frame's fault, does not count as a death."""
+    def _plan_restart(self, service: Service, cause: Cause | None = None) -> None:
+        """Say when it is started again. An end for a frame's fault, which took too long, does not count as a death."""
         now_s = time.monotonic()
-        is_frames_fault = was_ours and service.state is ServiceState.READY
+        is_frames_fault = cause is Cause.TIME_LIMIT and service.state is ServiceState.READY
         delay_s = DELAY_S_MIN if is_frames_fault else self.policies[service.kind].died(now_s)
         if delay_s is not None:
             service.advance(ServiceEvent.EXIT)

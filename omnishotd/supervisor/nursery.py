@@ -51,8 +51,6 @@ class Nursery:
     def spawn(self, service: Service) -> None:
         """Start a process for a service that has been given its number. Raises OSError."""
         now_s = time.monotonic()
-        if service.last_exit is not None:
-            service.restarts[service.last_exit.cause] += 1
         service.advance(ServiceEvent.SPAWN)
         service.restart_at_s = None
         service.kill_reason, service.kill_cause = "", None
@@ -60,6 +58,8 @@ class Nursery:
         descriptors = [self._arena_fd] if has_arena else [self._listener.fileno(), self._archive_fd]
         service.child = spawn(service.module, self._start(service, has_arena=has_arena), descriptors)
         service.started_at_s = now_s
+        if service.last_exit is not None:
+            service.restarts[service.last_exit.cause] += 1
         service.kill_at_s = now_s + SPAWN_TIMEOUT_S
 
     def close(self) -> None:

@@ -152,6 +152,8 @@ class Supervisor:
             if service.state is ServiceState.READY:
                 service.kill_at_s = None
                 self._household.report.became_ready(service)
+                if self._phase is not Phase.STARTING:
+                    log.info("%s is ready again", service.name)
             self._announce_when_ready()
         elif isinstance(message, Unable):
             # It ends by itself now, and that is no death.
@@ -171,7 +173,7 @@ class Supervisor:
     def _may_say(self, service: Service, message: FromChild) -> bool:
         """Tell whether a message is this service's to send."""
         if isinstance(message, Examined):
-            return service.state is ServiceState.READY
+            return service.state in {ServiceState.READY, ServiceState.DRAINING}
         if isinstance(message, Examine):
             return service.kind == CONTROL
         # A worker decodes hostile bytes: it may speak for itself, not for the daemon.

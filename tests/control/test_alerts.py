@@ -19,9 +19,10 @@ from control.alerts import (
     Sight,
     advance,
 )
+from control.observer import Observer
 from control.readings import Readings
 from control.rules import FIRES_AFTER_S, RULES
-from tests.control.support import make_settings
+from tests.control.support import make_broker, make_settings, make_supervisor
 from tests.control.watching import STEP_S, Watching, states
 
 FIRING, RESOLVED = AlertState.FIRING, AlertState.RESOLVED
@@ -231,3 +232,15 @@ def test_whatever_the_value_does_alerts_alternate_and_have_their_reasons(walk: l
                     expected_next = FIRING
     assert bool(watching.board.firing) is (expected_next is RESOLVED)
     assert len(watching.board.shown) <= len(RULES)
+
+
+def test_broker_that_hangs_is_told_as_not_ready() -> None:
+    observer = Observer(make_settings())
+    observer.take(make_broker(at_s=0), 0)
+    for second in range(12):
+        observer.take(make_supervisor(sequence=second + 1, at_s=second), second)
+        observer.judge(second)
+
+    (alert,) = observer.alerts()
+    assert alert.name == "not_ready"
+    assert "broker: silent for 11.0 s" in alert.detail

@@ -7,6 +7,7 @@ from urllib.parse import urljoin
 import pytest
 
 from control.assets import MEDIA_TYPES, asset
+from control.rules import RULES
 
 PAGE = resources.files("control") / "page"
 PATHS = ["/", *(f"/page/{file.name}" for file in PAGE.iterdir() if file.name != "index.html")]
@@ -80,3 +81,11 @@ def test_page_has_no_inline_style_script_or_markup_from_data() -> None:
 
 def test_page_is_small() -> None:
     assert sum(len(found.body) for path in PATHS if (found := asset(path))) < BYTES_MAX
+
+
+def test_page_has_a_title_for_every_alert() -> None:
+    found = asset("/page/alerts.js")
+    assert found is not None
+    titles = found.body.decode().partition("const TITLES = {")[2].partition("};")[0]
+
+    assert {line.split(":")[0].strip() for line in titles.strip().splitlines()} == {rule.name for rule in RULES}

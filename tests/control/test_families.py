@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from control.families import EDGES_US, families
 from control.observer import Observer
+from control.webhook import Webhook
 from ipc.causes import Cause
 from ipc.errors import ErrorCode
 from ipc.histogram import LIMIT_US
@@ -129,14 +130,26 @@ def test_state_that_is_not_known_is_shown_all_the_same() -> None:
 def test_alert_that_fires_is_shown() -> None:
     observer = observed()
     samples = samples_of(scrape(observer))
-    assert value(samples, "alert_firing", alert="restart_loop") == 0
+    assert value(samples, "alert_firing", alert="pool_failed") == 0
 
     now_s = time.monotonic()
     supervisor = make_supervisor(sequence=2, at_s=now_s, decode_0="failed")
     observer.take(supervisor, now_s)
     observer.judge(now_s)
 
-    assert value(samples_of(scrape(observer)), "alert_firing", alert="restart_loop") == 1
+    assert value(samples_of(scrape(observer)), "alert_firing", alert="pool_failed") == 1
+
+
+def test_webhook_tells_how_it_fared_and_is_zero_where_there_is_none() -> None:
+    observer = observed()
+    assert value(samples_of(scrape(observer)), "webhook_alerts_total", outcome="failed") == 0
+
+    webhook = observer.webhook = Webhook("http://127.0.0.1:9/")
+    webhook.delivered_count, webhook.failed_count, webhook.dropped_count = 3, 2, 1
+    samples = samples_of(scrape(observer))
+
+    outcomes = ("delivered", "failed", "dropped")
+    assert [value(samples, "webhook_alerts_total", outcome=outcome) for outcome in outcomes] == [3, 2, 1]
 
 
 def test_what_is_not_known_is_left_out_and_not_zero() -> None:

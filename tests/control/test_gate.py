@@ -156,6 +156,17 @@ def test_order_is_passed_on_and_its_outcome_told(control: ControlProcess, connec
     }
 
 
+def test_order_without_a_body_is_one_without_wishes(control: ControlProcess, connection: RawConnection) -> None:
+    head = f"POST {TRIM} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
+    connection.send(head.encode())
+    order = control.receive()
+    assert isinstance(order, Examine)
+    assert (order.service, order.action, order.seconds) == ("decode-0", "trim", 10.0)
+    control.channel.send(Examined(order.number, "decode-0"))
+
+    assert connection.answer().status == 200
+
+
 def test_order_that_fails_says_why(control: ControlProcess, connection: RawConnection) -> None:
     connection.send(post(TRIM, b"{}"))
     order = control.receive()

@@ -55,7 +55,7 @@ def test_request_for_another_host_is_refused(control: ControlProcess, host: str)
     answer = control.get("/health/live", host=host)
 
     assert answer.status == 400
-    assert answer.body == {"error": "host: this name is not one of this host's own"}
+    assert answer.body == {"error": "host: this name is not one of control.allowed_hosts"}
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
@@ -78,7 +78,7 @@ def test_judge_takes_exactly_one_host(count: int) -> None:
 def test_request_of_http_1_0_without_host_is_refused(connection: RawConnection) -> None:
     connection.send(b"GET /health/live HTTP/1.0\r\n\r\n")
 
-    assert connection.answer().json == {"error": "host: this name is not one of this host's own"}
+    assert connection.answer().json == {"error": "host: this name is not one of control.allowed_hosts"}
 
 
 @pytest.mark.parametrize("target", ["http://localhost/health/live", "http://evil.example/health/live", "*", "health"])
@@ -124,7 +124,7 @@ def test_handshake_for_another_host_is_refused_before_the_upgrade(connection: Ra
 
     answer = connection.answer()
     assert answer.status == 400
-    assert answer.json == {"error": "host: this name is not one of this host's own"}
+    assert answer.json == {"error": "host: this name is not one of control.allowed_hosts"}
     assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
 
 

@@ -1,9 +1,11 @@
 """Post: one request has one deadline, whatever the receiver does, and only what is proven is believed."""
 
+import socket
 import ssl
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -114,3 +116,27 @@ def test_receiver_behind_tls_is_believed_only_with_a_certificate_of_a_known_auth
         post(Target.of(receiver.url), b"{}", SOON_S)
 
     assert len(receiver.taken) == 1
+
+
+def test_handshake_gets_only_what_is_left_of_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The receiver takes the connection and never says a word of TLS; reading the authorities has taken its time."""
+    allowed_s: list[float | None] = []
+
+    class Context(ssl.SSLContext):
+        def wrap_socket(self, sock: socket.socket, *args: Any, **options: Any) -> ssl.SSLSocket:
+            allowed_s.append(sock.gettimeout())
+            return super().wrap_socket(sock, *args, **options)
+
+    def slowly() -> ssl.SSLContext:
+        until_s = time.monotonic() + 0.2
+        while time.monotonic() < until_s:
+            pass
+        return Context(ssl.PROTOCOL_TLS_CLIENT)
+
+    monkeypatch.setattr(ssl, "create_default_context", slowly)
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(Unanswered, match=r"no answer within 0\.5 s"):
+        post(Target.of(f"https://127.0.0.1:{silent.getsockname()[1]}/"), b"{}", 0.5)
+
+    (handshake_s,) = allowed_s
+    assert handshake_s is not None
+    assert handshake_s <= 0.3

@@ -48,7 +48,7 @@ async def ask_full_server() -> bytes:
     """Connect to a server that has no place at all, and read what it says."""
     settings = make_settings()
     observer = Observer(settings)
-    examinations = Examinations("control", lambda _: None)
+    examinations = Examinations(1, lambda _: None)
     is_serving = asyncio.Event()
     plane = make_app(observer, Feed(observer), examinations, settings, None)
     server = Server(plane, is_serving.set, connections_max=0)

@@ -11,8 +11,11 @@ from contextlib import contextmanager
 import pytest
 
 from control.alerts import Alert, AlertState
+from control.archive import Archive
+from control.observer import Observer
 from control.webhook import QUEUE_MAX, Patience, Webhook
 from tests.control.receiver import SOON_S, Behaviour, answer, hang, receiving, reset
+from tests.control.support import make_settings, make_supervisor
 from tests.waiting import eventually
 
 HASTE = Patience(attempts_max=4, attempt_s_max=SOON_S, total_s_max=SOON_S, first_pause_s=0.01, pause_s_max=0.02)
@@ -130,6 +133,67 @@ def test_offering_never_waits_and_drops_the_oldest(caplog: pytest.LogCaptureFixt
     assert [record.levelno for record in caplog.records if "the oldest is dropped" in record.message] == [logging.ERROR]
 
 
+def test_undelivered_are_the_one_under_way_and_those_that_wait() -> None:
+    with receiving(hang) as receiver, sending(receiver.url) as webhook:
+        assert webhook.undelivered == []
+        for value in (1, 2, 3):
+            webhook.alert(make_alert(value))
+        eventually(lambda: receiver.taken, within_s=SOON_S, what="the first is under way")
+
+        assert [alert.value for alert in webhook.undelivered] == [1, 2, 3]
+        receiver.is_over.set()
+        eventually(lambda: not webhook.undelivered, within_s=SOON_S, what="all delivered")
+        assert webhook.delivered_count == 3
+
+
+def test_alert_that_a_process_could_not_deliver_is_delivered_by_the_next() -> None:
+    settings = make_settings()
+    descriptor = os.memfd_create("archive-of-test")
+    try:
+        with receiving(hang) as receiver, sending(receiver.url) as webhook:
+            before = Observer(settings, Archive(descriptor))
+            before.webhook = webhook
+            before.add_reader(webhook)
+            now_s = time.monotonic()
+            before.take(make_supervisor(at_s=now_s, decode_0="failed"), now_s)
+            before.judge(now_s)
+            eventually(lambda: receiver.taken, within_s=SOON_S, what="the receiver hangs")
+
+        after = Observer(settings, Archive(descriptor))
+        after.restore()
+        assert [alert.name for alert in after.untold] == ["pool_failed"]
+        after.sample(now_s)
+        again = Observer(settings, Archive(descriptor))
+        again.restore()
+        assert again.untold == after.untold, "kept until a webhook has them"
+
+        with receiving() as receiver, sending(receiver.url) as webhook:
+            after.webhook = webhook
+            for alert in after.untold:
+                webhook.alert(alert)
+            eventually(lambda: webhook.delivered_count == 1, within_s=SOON_S, what="delivered")
+            eventually(lambda: not webhook.undelivered, within_s=SOON_S, what="nothing is left")
+            after.sample(now_s)
+        last = Observer(settings, Archive(descriptor))
+        last.restore()
+        assert last.untold == []
+        assert [body["alert"]["name"] for _, _, body in receiver.taken] == ["pool_failed"]
+    finally:
+        os.close(descriptor)
+
+
+def test_first_failed_attempt_is_told_once_while_the_alert_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    with receiving(answer(503), answer(503)) as receiver, sending(receiver.url) as webhook:
+        webhook.alert(make_alert())
+        eventually(lambda: webhook.delivered_count == 1, within_s=SOON_S, what="delivered")
+
+    (warning,) = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert warning.message.endswith(
+        "alert queue_length (firing) was not delivered at once, it is tried again: status 503"
+    )
+    assert "s3cret" not in caplog.text
+
+
 def test_close_does_not_wait_for_a_receiver_that_hangs_and_tells_what_is_lost(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -218,3 +282,10 @@ def test_pauses_double_up_to_their_bound_and_differ_between_senders() -> None:
 
     assert [patience.pause_s(attempt, chance=1) for attempt in range(1, 6)] == [1, 2, 4, 8, 10]
     assert [patience.pause_s(attempt, chance=0) for attempt in range(1, 6)] == [0.5, 1, 2, 4, 5]
+
+
+def test_time_decides_when_an_alert_is_given_up_not_the_number_of_attempts() -> None:
+    patience = Patience()
+
+    shortest_s = sum(patience.pause_s(attempt, chance=0) for attempt in range(1, patience.attempts_max))
+    assert shortest_s > patience.total_s_max == 120

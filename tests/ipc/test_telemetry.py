@@ -8,7 +8,7 @@ import msgspec
 import pytest
 import zmq
 
-from ipc.histogram import HistogramSnapshot
+from ipc.histogram import COUNT_MAX, HistogramSnapshot
 from ipc.sockets import make_context
 from ipc.telemetry import (
     SERVICES_MAX,
@@ -89,7 +89,7 @@ def test_telemetry_that_is_none_is_refused(data: bytes) -> None:
 def test_telemetry_of_the_most_services_with_the_longest_words_fits_its_bound() -> None:
     name, reason = "\N{CAT FACE}" * 64, "\N{CAT FACE}" * 200
     exit_ = LastExit(255, name[:32], reason, name[:40])
-    services = [ServiceFigures(name, name, name, 1 << 62, 1.5, 1 << 62, exit_, 1 << 62)] * SERVICES_MAX
+    services = [ServiceFigures(name, name, name, COUNT_MAX, 1.5, COUNT_MAX, exit_, COUNT_MAX)] * SERVICES_MAX
     data = msgspec.msgpack.encode(SupervisorTelemetry(1, name, 1, 1.5, name, 1.5, services))
 
     decode_telemetry(data)
@@ -112,7 +112,7 @@ def test_sender_with_a_collector_that_does_not_read_loses_messages_and_never_blo
 ) -> None:
     sender = TelemetrySender(context, endpoint, interval_s=0)
     # Big enough that the kernel's buffers are full after a few hundred of them.
-    big = {str(number): StageFigures(1 << 62, 1 << 62, 1 << 62) for number in range(16)}
+    big = {str(number): StageFigures(COUNT_MAX, COUNT_MAX, COUNT_MAX) for number in range(16)}
     began_s = time.monotonic()
     attempts = 0
     with collector(context, endpoint, mark=1) as pull:
@@ -174,3 +174,20 @@ def test_sender_makes_a_message_only_when_one_is_due(context: Context, endpoint:
     sender.offer(make, now_s + sender.due_in_ms(now_s) / 1000)
     assert made == [1, 2]
     sender.close()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        msgspec.structs.replace(WORKER, at_s=float("nan")),
+        msgspec.structs.replace(BROKER, at_s=float("inf")),
+        msgspec.structs.replace(WORKER, tasks=1 << 54),
+        msgspec.structs.replace(WORKER, stages={"decode": StageFigures(completed=1 << 60)}),
+        msgspec.structs.replace(BROKER, latency=HistogramSnapshot(1, (1 << 60,), 1, 1)),
+    ],
+    ids=["no time", "endless time", "count", "count of a stage", "count of a histogram"],
+)
+def test_telemetry_with_a_figure_that_nobody_can_have_is_refused(message: Telemetry) -> None:
+    """One worker must not be able to make the control plane's sums impossible to tell."""
+    with pytest.raises(msgspec.ValidationError):
+        decode_telemetry(msgspec.msgpack.encode(message))

@@ -3,6 +3,7 @@
 import itertools
 import os
 import signal
+import threading
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 import zmq
 
 from ipc.errors import ErrorCode
+from omnishotd.client import Client
 from tests.daemon import Daemon, connect
 from tests.numbered import number_of_jpeg, numbered_jpeg
 from tests.waiting import eventually
@@ -126,3 +128,42 @@ def test_figures_survive_the_death_of_broker_and_control_plane(daemon: Daemon) -
     eventually(lambda: done() == 120, within_s=5.0, what="the next control plane knows what the one before knew")
     submit(5)
     eventually(lambda: done() == 125, within_s=5.0, what="and goes on from there")
+
+
+@pytest.mark.timeout(90)
+def test_counters_never_sink_while_the_control_plane_is_killed_under_load(daemon: Daemon) -> None:
+    eventually(daemon.is_ready_again, within_s=10.0, what="frames are taken")
+    stop = threading.Event()
+
+    def load() -> None:
+        with Client(endpoint=daemon.endpoint, in_flight_max=8) as client:
+            while not stop.is_set():
+                client.submit(numbered_jpeg(1, 96, 64), outputs=OUTPUTS)
+
+    seen: list[list[int]] = []
+
+    def look() -> bool:
+        """Take all counters. False while nobody answers."""
+        try:
+            metrics = daemon.metrics()
+        except OSError:
+            return False
+        stages = [stage["completed"] for stage in metrics["stages"].values()]
+        seen.append([metrics["frames"]["received"], metrics["frames"]["completed"], *stages])
+        return True
+
+    loader = threading.Thread(target=load)
+    loader.start()
+    try:
+        for _ in range(4):
+            reached = len(seen) + 40
+            eventually(lambda: look() and len(seen) >= reached, within_s=15.0, what="figures go on")  # noqa: B023
+            os.kill(daemon.pids("control")[0], signal.SIGKILL)
+        eventually(look, within_s=10.0, what="the control plane answers again")
+    finally:
+        stop.set()
+        loader.join(30)
+
+    for before, after in itertools.pairwise(seen):
+        assert all(later >= earlier for earlier, later in zip(before, after, strict=True)), (before, after)
+    assert seen[-1][0] > seen[0][0]

@@ -276,3 +276,40 @@ def test_questions_without_answer_are_bounded(stage: Stage) -> None:
         stage.say("control", Examine(number, "decode-0", "snapshot"))
 
     assert stage.hear("control") == Examined(16, "decode-0", fault="too many questions are open")
+
+
+def test_examination_answered_while_draining_is_no_fault(stage: Stage) -> None:
+    stage.say("control", Examine(5, "broker", "snapshot"))
+    stage.service("broker").advance(ServiceEvent.ORDER_STOP)
+    stage.say("broker", Examined(5, "broker"))
+
+    assert stage.killed() == []
+    assert stage.hear("control") == Examined(5, "broker")
+
+
+def test_start_that_fails_is_no_restart(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    service = stage.end("decode-0")
+    with monkeypatch.context() as patch:
+        patch.setattr("omnishotd.supervisor.nursery.spawn", refuse)
+        for _ in range(3):
+            stage.supervisor._household.spawn(service)
+    assert service.restarts.total() == 0
+
+    monkeypatch.setattr("omnishotd.supervisor.nursery.spawn", lambda *_: None)
+    stage.supervisor._household.spawn(service)
+    assert service.restarts == {Cause.CRASH: 1}
+
+
+def test_breach_of_the_protocol_is_a_death_and_a_frame_that_took_too_long_is_none(stage: Stage) -> None:
+    service = stage.service("decode-0")
+    policy = stage.supervisor._household.policies[service.kind]
+    stage.say("decode-0", b"garbage")
+    stage.supervisor._exited(service)
+    assert policy.deaths_lately(time.monotonic()) == 1
+
+    stage.say("broker", Kill(stage.service("decode-1").incarnation, "over its time limit", Cause.TIME_LIMIT))
+    stage.supervisor._exited(stage.service("decode-1"))
+    assert policy.deaths_lately(time.monotonic()) == 1

@@ -71,7 +71,7 @@ def duration(seconds: float | None) -> str:
 def age(seconds: float) -> str:
     """Write how old something is, in one unit: 5 characters at most for what is younger than a thousand days."""
     if seconds < 9.95:
-        return f"{max(seconds, 0.0):.1f} s"
+        return f"{max(0.0, seconds):.1f} s"
     if seconds < 99.5:
         return f"{seconds:.0f} s"
     if seconds < 100 * _MINUTE_S:

@@ -73,7 +73,8 @@ def _goes_on_and_keeps_nothing(control: ControlProcess, log: Path) -> Iterator[N
     eventually(lambda: process.num_fds() <= descriptors, within_s=10, what="all connections are closed")
     assert process.memory_info().rss < rss_bytes + RSS_GROWTH_BYTES_MAX
     # Nothing of this is a fault of ours, and whoever does it must not fill the log.
-    assert log.read_text() == ""
+    # But for the alert that no frames come through: here is no broker.
+    assert [line for line in log.read_text().splitlines() if " alert not_ready " not in line] == []
 
 
 def assert_alive(control: ControlProcess) -> None:

@@ -87,7 +87,7 @@ def large() -> tuple[Settings, SupervisorTelemetry, BrokerTelemetry]:
             in_flight=6,
             queued=4096,
             queued_bytes=2**40,
-            payload_bytes=2**60,
+            payload_bytes=2**53,
         ),
         errors={"BAD_IMAGE": 10**12, "UNSUPPORTED_FORMAT": 10**12},
         latency=make_histogram(1, 10**9),

@@ -1,7 +1,7 @@
 """How amounts are written."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from omnishotd.cli.quantities import age, count, duration, milliseconds, moment, percent, rate, share, size
@@ -33,6 +33,7 @@ def test_size_fits_its_column(size_bytes: int) -> None:
     assert len(size(size_bytes)) <= 7
 
 
+@example(-0.0)
 @given(st.floats(-1, 86_400 * 999))
 def test_age_fits_its_column(seconds: float) -> None:
     assert len(age(seconds)) <= 5

@@ -117,8 +117,10 @@ def operate(order: OperatorOrder) -> OperatorRun:
     """Ask and listen. Raises `OperatorFailed`, OSError."""
     with contextlib.ExitStack() as connections:
         asker = Asker(connections.enter_context(connect(order.port)))
-        feeds = [connections.enter_context(connect(order.port)) for _ in range(order.subscribers)]
-        subscribers = [subscribe(connection, order.port) for connection in feeds]
+        # One after the other: only so many connections may wait without having asked for anything.
+        subscribers = [
+            subscribe(connections.enter_context(connect(order.port)), order.port) for _ in range(order.subscribers)
+        ]
         return follow(order, asker, subscribers)
 
 

@@ -152,7 +152,7 @@ class Supervisor:
             if service.state is ServiceState.READY:
                 service.kill_at_s = None
                 self._household.report.became_ready(service)
-                if self._phase is not Phase.STARTING:
+                if service.restarts:
                     log.info("%s is ready again", service.name)
             self._announce_when_ready()
         elif isinstance(message, Unable):

@@ -24,8 +24,8 @@ def test_operators_ask_at_their_rate_and_hear_their_feeds(daemon: Daemon) -> Non
         "/health": 30, "/api/metrics": 15, "/api/services/health": 15,
     }  # fmt: skip
     assert set(run.latency_us) == set(PATHS)
-    # Each is answered, gets the state at once, and again after a second.
-    assert run.messages == 3 * 3
+    # Each is answered, gets the state at once, and again at every full second.
+    assert 3 * 3 <= run.messages <= 3 * 4
     assert 0 < run.cpu_us < 1_500_000
 
 

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 CATCH_UP_S: Final = 1.0
 """Each process speaks four times as often; but a worker is silent while it works."""
-MEMO_S: Final = 0.1
+MEMO_S: Final = 0.2
 """Who asks more often than this gets what the one before him got: a flood of questions costs little."""
 
 

@@ -16,6 +16,7 @@ from typing import Any, Final, Self
 
 import msgspec
 
+from ipc.telemetry import SERVICES_MAX, ServiceFigures
 from tests.control.support import ControlProcess, make_settings, make_supervisor, running_control
 from tests.waiting import eventually
 
@@ -223,3 +224,18 @@ def tell_of_services(control: ControlProcess) -> None:
         return bool(answer.json["services"])
 
     eventually(are_known, within_s=5, what="the services are known")
+
+
+def tell_of_a_crowd(control: ControlProcess) -> None:
+    """Tell of as many services as there can be, so that answers fill any buffer; `TOKEN` is shown."""
+    services = [
+        ServiceFigures(name=f"decode-{number}", kind="decode", state="ready", pid=None, started_at_s=0.0)
+        for number in range(SERVICES_MAX)
+    ]
+
+    def is_known() -> bool:
+        control.tell(msgspec.structs.replace(make_supervisor(at_s=time.monotonic()), services=services))
+        with RawConnection(control.port) as connection:
+            return len(connection.ask("/api/services/health", f"Authorization: Bearer {TOKEN}").body) > 60_000
+
+    eventually(is_known, within_s=5, what="the control plane knows of the crowd")

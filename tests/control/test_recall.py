@@ -1,13 +1,20 @@
 """The same request again: answered without being read again, and in nothing else different."""
 
+import asyncio
 import select
+import socket
 from collections.abc import Iterator
 
 import pytest
+from starlette.types import Receive, Scope, Send
 
+from control.app import ControlPlane, make_app
+from control.examination import Examinations
+from control.feed import Feed
 from control.observer import Observer
 from control.recall import REQUEST_BYTES_MAX, Recall
 from control.routes import ROUTES
+from control.server import Server
 from control.snapshots import Snapshots
 from tests.control.raw import TOKEN, RawAnswer, RawConnection, control_with
 from tests.control.support import ControlProcess, make_settings, running_control
@@ -205,3 +212,43 @@ def test_two_known_requests_in_one_packet_are_both_answered_each_time(control: C
         for _ in range(2):
             connection.send(request("/health/live") + request("/health/live"))
             assert [connection.answer().status for _ in range(2)] == [200, 200]
+
+
+async def answers_of_a_server_in_this_process(requests: list[bytes]) -> list[bytes]:
+    """Serve here, ask on one connection, and return the first lines of the answers."""
+    observer, listener = Observer(make_settings()), socket.create_server(("127.0.0.1", 0))
+    is_serving = asyncio.Event()
+    plane = make_app(observer, Feed(observer), Examinations(1, lambda _: None), observer.settings, None)
+    server = Server(plane, is_serving.set)
+    serving = asyncio.ensure_future(server.serve([listener]))
+    await is_serving.wait()
+    reader, writer = await asyncio.open_connection(*listener.getsockname())
+    statuses = []
+    for data in requests:
+        writer.write(data)
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        length = next(line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length: "))
+        await reader.readexactly(int(length.split()[1]))
+        statuses.append(head.partition(b"\r\n")[0])
+    writer.close()
+    server.stop()
+    await serving
+    return statuses
+
+
+def test_request_repeated_does_not_come_to_the_application_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that is sent differs, so the application itself is asked what came to it."""
+    came: list[str] = []
+    honest = ControlPlane.__call__
+
+    async def counted(plane: ControlPlane, scope: Scope, receive: Receive, send: Send) -> None:
+        came.append(scope["path"])
+        await honest(plane, scope, receive, send)
+
+    monkeypatch.setattr(ControlPlane, "__call__", counted)
+    paths = ["/health/live", "/api/metrics", "/health/live", "/health/live", "/api/metrics", "/nothing", "/nothing"]
+
+    statuses = asyncio.run(answers_of_a_server_in_this_process([request(path) for path in paths]))
+
+    assert statuses == [b"HTTP/1.1 200 OK"] * 5 + [b"HTTP/1.1 404 Not Found"] * 2
+    assert came == ["/health/live", "/api/metrics", "/nothing", "/nothing"]

@@ -116,8 +116,19 @@ class AlertBoard:
     """All alerts. A rule whose threshold is 0 has none."""
 
     def __init__(self, settings: Settings) -> None:
-        thresholds = ((rule, rule.threshold(settings)) for rule in RULES)
-        self._watches = [_Watch(rule, threshold) for rule, threshold in thresholds if threshold > 0]
+        self._watches: list[_Watch] = []
+        self.reconfigure(settings)
+
+    def reconfigure(self, settings: Settings) -> None:
+        """Take other thresholds. What fires goes on from where it is; it is resolved if its rule is turned off."""
+        known = {watch.rule.name: watch for watch in self._watches}
+        self._watches = []
+        for rule in RULES:
+            threshold = rule.threshold(settings)
+            watch = known.get(rule.name) or (_Watch(rule) if threshold > 0 else None)
+            if watch is not None:
+                watch.threshold = threshold
+                self._watches.append(watch)
 
     def judge(self, readings: Readings, now_s: float, now_text: str) -> list[Alert]:
         """Look at all values; to be called at least once a second. Returns the alerts that fire or are resolved now."""
@@ -145,11 +156,12 @@ class AlertBoard:
 class _Watch:
     """One rule, and where its alert is."""
 
-    def __init__(self, rule: Rule, threshold: float) -> None:
+    def __init__(self, rule: Rule) -> None:
         self.rule = rule
+        self.threshold = 0.0
+        """0: nothing is watched any more."""
         self.alert: Alert | None = None
         """The one that fires, or was resolved within `SHOWN_S`."""
-        self._threshold = threshold
         self._phase = Phase.OK
         self._phase_s = 0.0
         self._unknown_s = 0.0
@@ -183,15 +195,17 @@ class _Watch:
         self._reading = Reading(alert.value, alert.detail)
 
     def _look(self, readings: Readings, elapsed_s: float) -> Sight | None:
-        reading = self.rule.read(readings, self._threshold)
+        if self.threshold <= 0:
+            return Sight.UNDER
+        reading = self.rule.read(readings, self.threshold)
         if reading is None or not isfinite(reading.value):
             self._unknown_s += elapsed_s
             return Sight.UNDER if self._unknown_s >= UNKNOWN_S else None
         self._unknown_s = 0.0
         self._reading = reading
-        if reading.value >= self._threshold and reading.is_enough:
+        if reading.value >= self.threshold and reading.is_enough:
             return Sight.OVER
-        return Sight.UNDER if reading.value < self._threshold * RESOLVED_SHARE else Sight.NEAR
+        return Sight.UNDER if reading.value < self.threshold * RESOLVED_SHARE else Sight.NEAR
 
     def _move(self, sight: Sight, elapsed_s: float) -> None:
         phase = advance(self._phase, sight)
@@ -205,8 +219,10 @@ class _Watch:
 
     def _tell(self, state: AlertState, since: str) -> Alert:
         detail = self._reading.sentence
-        if self._unknown_s > 0:
+        if self.threshold <= 0:
+            detail = f"No longer watched. Before: {detail}"
+        elif self._unknown_s > 0:
             detail = f"Not measured for {self._unknown_s:.0f} s. Before: {detail}"
         elif self._phase is Phase.RESOLVING:
             detail += f" Resolved if that lasts for {RESOLVES_AFTER_S:g} s."
-        return Alert(self.rule.name, state, round(self._reading.value, 2), self._threshold, since, detail)
+        return Alert(self.rule.name, state, round(self._reading.value, 2), self.threshold, since, detail)

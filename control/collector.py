@@ -46,6 +46,8 @@ class Collector:
         self._supervisor: Lives[SupervisorTelemetry] = Lives()
         self._broker = BrokerAccount()
         self._workers: dict[str, WorkerAccount] = {}
+        self._ready_at_s: dict[str, float] = {}
+        """By kind: when one of its services was ready last."""
         self._stage_latency: dict[str, Window[HistogramSnapshot]] = {stage: Window() for stage in self._stages}
         self.ignored_count = 0
         """Messages that came too late to tell anything, or from more services than there can be."""
@@ -60,10 +62,18 @@ class Collector:
             case SupervisorTelemetry():
                 is_new = self._supervisor.take(message, now_s)
                 self._supervisor.settle(now_s)
+                if is_new:
+                    self._note_ready(message)
             case _:
                 assert_never(message)
         self.ignored_count += not is_new
         return is_new
+
+    def _note_ready(self, message: SupervisorTelemetry) -> None:
+        ready = {service.kind: message.at_s for service in message.services if service.state == "ready"}
+        # Kinds that there are no more are forgotten.
+        kinds = {service.kind for service in message.services}
+        self._ready_at_s = {kind: at_s for kind, at_s in (self._ready_at_s | ready).items() if kind in kinds}
 
     def _take_worker(self, message: WorkerTelemetry, now_s: float) -> bool:
         account = self._workers.get(message.service)
@@ -81,7 +91,7 @@ class Collector:
     def presence(self, now_s: float) -> Presence:
         """Who was heard last."""
         workers = {name: heard for name, account in self._workers.items() if (heard := account.lives.newest)}
-        return Presence(now_s, self._supervisor.newest, self._broker.lives.newest, workers)
+        return Presence(now_s, self._supervisor.newest, self._broker.lives.newest, workers, self._ready_at_s)
 
     def pipeline(self, now_s: float) -> PipelineFigures:
         """Sums and rates of all frames."""

@@ -24,6 +24,9 @@ class Status(StrEnum):
     """Does not work, or says nothing."""
 
 
+AWAY_S_MAX: Final = 3.0
+"""A pool whose workers are all being restarted is waited for so long: frames are taken meanwhile, and wait too."""
+
 _SEVERITY: Final = {status: severity for severity, status in enumerate(Status)}
 
 
@@ -87,9 +90,7 @@ def readiness(presence: Presence, settings: Settings) -> Readiness:
     broker = _broker(presence)
     if broker.status is not Status.OK:
         missing.append(f"broker: {broker.detail}")
-    pools = [pool.name for pool in settings.pipeline.pools]
-    ready = {service.kind for service in presence.services if service.state == "ready"}
-    missing += [f"a worker of {pool}" for pool in pools if pool not in ready]
+    missing += [f"a worker of {pool.name}" for pool in settings.pipeline.pools if not _serves(presence, pool)]
     canary = _canary(presence, settings)
     if canary.status is Status.UNHEALTHY:
         missing.append(f"canary: {canary.detail}")
@@ -147,9 +148,15 @@ def _pool(presence: Presence, pool: PoolSettings, settings: Settings) -> Check:
         window_s = settings.supervisor.restart_window_s
         looping = [f"crash loop: {deaths} deaths in {window_s:g} s, given up after {settings.supervisor.restarts_max}"]
     detail = ", ".join([f"{len(ready)} of {len(services)} ready", *others, *silent, *looping])
-    if len(silent) == len(ready):
+    if not _serves(presence, pool) or (ready and len(silent) == len(ready)):
         return Check(Status.UNHEALTHY, detail)
     return Check(Status.DEGRADED if others or silent or looping else Status.OK, detail)
+
+
+def _serves(presence: Presence, pool: PoolSettings) -> bool:
+    """Whether a worker of this pool is ready, or one was a moment ago."""
+    away_s = presence.away_s(pool.name)
+    return away_s is not None and away_s <= AWAY_S_MAX
 
 
 def _canary(presence: Presence, settings: Settings) -> Check:
@@ -174,13 +181,29 @@ def _canary(presence: Presence, settings: Settings) -> Check:
 
 
 def _sandbox(presence: Presence, settings: Settings) -> Check:
-    """Tell what holds the workers back. Nothing is asked for by the configuration, so nothing can be missing."""
+    """Tell what holds the workers back: of each layer, what holds for all of them. What a kernel cannot is no fault."""
     workers = [service for pool in settings.pipeline.pools for service in presence.of_kind(pool.name)]
-    heard = [telling.message.posture for service in workers if (telling := presence.worker(service))]
+    heard = {service.name: telling.message.posture for service in workers if (telling := presence.worker(service))}
     if not heard:
         return Check(Status.OK, "unknown")
-    held = [name for name in msgspec.structs.asdict(heard[0]) if all(getattr(posture, name) for posture in heard)]
-    return Check(Status.OK, ", ".join(held) or "none: workers have the rights of the daemon's user")
+    landlock = min(posture.landlock for posture in heard.values())
+    lacking = {
+        "no_new_privileges": [name for name, posture in heard.items() if not posture.no_new_privileges],
+        f"landlock {landlock}" if landlock else "landlock": [name for name, one in heard.items() if not one.landlock],
+        "seccomp": [name for name, posture in heard.items() if not posture.seccomp],
+    }
+    in_force = [layer for layer, names in lacking.items() if not names] or [
+        "workers have the rights of the daemon's user"
+    ]
+    limits = [posture.memory_limit_bytes for posture in heard.values()]
+    if all(limits):
+        in_force.append(f"at most {amount(max(limits))} mapped")
+    mode = settings.sandbox.mode
+    detail = f"{mode}: {', '.join(in_force)}"
+    missing = [f"{layer} ({', '.join(names)})" for layer, names in lacking.items() if names]
+    if mode == "off" or not missing:
+        return Check(Status.OK, detail)
+    return Check(Status.UNHEALTHY if mode == "required" else Status.OK, f"{detail}; missing: {', '.join(missing)}")
 
 
 def _alerts(firing: Iterable[Alert]) -> Check:

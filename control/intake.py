@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-import os
 import time
 from typing import Final, Protocol
 
 import msgspec
 import zmq
 
+from ipc.sockets import bind_telemetry
 from ipc.telemetry import TELEMETRY_BYTES_MAX, Telemetry, decode_telemetry
 
 BATCH_MAX: Final = 64
@@ -32,16 +32,7 @@ class Intake:
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], endpoint: str, listener: Listener) -> None:
         self._listener = listener
-        self._socket = context.socket(zmq.PULL)
-        self._socket.setsockopt(zmq.LINGER, 0)
-        # For each sender: half a minute of its messages, should this process be starved.
-        self._socket.setsockopt(zmq.RCVHWM, 64)
-        self._socket.setsockopt(zmq.MAXMSGSIZE, TELEMETRY_BYTES_MAX)
-        previous = os.umask(0o177)
-        try:
-            self._socket.bind(endpoint)
-        finally:
-            os.umask(previous)
+        self._socket = bind_telemetry(context, endpoint, TELEMETRY_BYTES_MAX)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Read whenever there is something."""

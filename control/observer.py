@@ -85,6 +85,13 @@ class Observer:
         self._caught_up = asyncio.Event()
         self._is_keeping_told = False
 
+    def reconfigure(self, settings: Settings) -> None:
+        """Take other settings: thresholds, and what is shown of the rest."""
+        self.settings = settings
+        self._board.reconfigure(settings)
+        for memo in (self._metrics, self._services, self._memory, self._health, self._readiness):
+            memo.forget()
+
     def add_reader(self, reader: NewsReader) -> None:
         """Tell this reader what is new from now on."""
         self._readers.append(reader)

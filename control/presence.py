@@ -1,5 +1,6 @@
 """Who is there: the newest telemetry of each service, at one moment."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +20,8 @@ class Presence:
     broker: Heard[BrokerTelemetry] | None
     workers: dict[str, Heard[WorkerTelemetry]]
     """By name of the service."""
+    ready_at_s: Mapping[str, float]
+    """By kind: when one of its services was ready last, as the supervisor says."""
 
     @property
     def supervisor_age_s(self) -> float | None:
@@ -38,6 +41,18 @@ class Presence:
     def of_kind(self, kind: str) -> list[ServiceFigures]:
         """The services of one pool, or of one other kind."""
         return [service for service in self.services if service.kind == kind]
+
+    def away_s(self, kind: str) -> float | None:
+        """How long no service of a kind had been ready when the supervisor spoke last; None if none ever was.
+
+        None also where all of them are given up: nobody will come back.
+        """
+        ready_at_s = self.ready_at_s.get(kind)
+        if self.supervisor is None or ready_at_s is None:
+            return None
+        if all(service.state == "failed" for service in self.of_kind(kind)):
+            return None
+        return self.supervisor.message.at_s - ready_at_s
 
     def worker(self, service: ServiceFigures) -> Heard[WorkerTelemetry] | None:
         """Telemetry of a worker's present process, or None if it has not spoken yet."""

@@ -1,6 +1,7 @@
 """The control plane's process: telemetry in, HTTP out, one event loop, ended by its channel."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import random
@@ -23,7 +24,7 @@ from control.webhook import Webhook
 from ipc.channel import ChannelClosed
 from ipc.child import Child
 from ipc.examination import Examiner
-from ipc.messages import Examine, Examined, Ready, Stop, Unable
+from ipc.messages import Beat, Examine, Examined, Ready, Reconfigure, Stop, Unable
 from ipc.sockets import make_context
 from ipc.token import TokenUnusable, read_token
 
@@ -72,25 +73,22 @@ async def _serve(child: Child, observer: Observer, intake: Intake, token: str | 
     examiner = Examiner(child.start.service, child.channel.send)
     feed = Feed(observer)
     observer.add_reader(feed)
-    webhook = Webhook(settings.alerts.webhook_url) if settings.alerts.webhook_url else None
-    if webhook is not None:
-        observer.add_reader(webhook)
-        observer.webhook = webhook
-        for alert in observer.untold:
-            webhook.alert(alert)
+    _send_alerts_to(settings.alerts.webhook_url, observer)
     is_serving = asyncio.Event()
 
     def on_serving() -> None:
         host, port = listener.getsockname()[:2]
         child.channel.send(Ready(f"http://{host}:{port}"))
-        # Not before: the whole daemon waits for this.
-        os.nice(NICENESS)
+        # Not before: the whole daemon waits for this. A service manager may have shut it: then all are equal.
+        with contextlib.suppress(PermissionError):
+            os.nice(NICENESS)
         is_serving.set()
 
     server = Server(make_app(observer, feed, examinations, settings, token), on_serving)
-    loop.add_reader(child.channel.fileno(), _obey, child, server, examinations, examiner)
+    loop.add_reader(child.channel.fileno(), _obey, child, server, examinations, examiner, observer)
     intake.start(loop)
     tasks = [
+        loop.create_task(_endless(_beat(child, settings.supervisor.beat_interval_ms / 1000))),
         loop.create_task(_endless(_judge(observer, examiner))),
         loop.create_task(_endless(_sample(observer, is_serving))),
     ]
@@ -100,13 +98,13 @@ async def _serve(child: Child, observer: Observer, intake: Intake, token: str | 
     finally:
         for task in tasks:
             task.cancel()
-        if webhook is not None:
-            webhook.close()
+        if observer.webhook is not None:
+            observer.webhook.close()
         loop.remove_reader(child.channel.fileno())
         intake.close(loop)
 
 
-def _obey(child: Child, server: Server, examinations: Examinations, examiner: Examiner) -> None:
+def _obey(child: Child, server: Server, examinations: Examinations, examiner: Examiner, observer: Observer) -> None:
     try:
         message = child.channel.receive()
     except ChannelClosed:
@@ -120,8 +118,34 @@ def _obey(child: Child, server: Server, examinations: Examinations, examiner: Ex
         examinations.answered(message)
     elif isinstance(message, Examine):
         examiner.take(message, time.monotonic())
+    elif isinstance(message, Reconfigure):
+        observer.reconfigure(message.settings)
+        _send_alerts_to(message.settings.alerts.webhook_url, observer)
     elif message is not None:
         log.error("the supervisor sent %s, which is not for the control plane", type(message).__name__)
+
+
+def _send_alerts_to(url: str, observer: Observer) -> None:
+    """Send alerts to this address from now on; to nobody where it is empty."""
+    if observer.webhook is not None:
+        observer.webhook.redirect(url)
+    elif url:
+        observer.webhook = Webhook(url)
+        observer.add_reader(observer.webhook)
+        for alert in observer.untold:
+            observer.webhook.alert(alert)
+        observer.untold = []
+
+
+async def _beat(child: Child, interval_s: float) -> None:
+    """Tell the supervisor that this loop turns: as a task of it, so that one which is blocked is silent."""
+    while True:
+        try:
+            child.channel.send(Beat())
+        except ChannelClosed:
+            # The loop learns of it from the channel itself, and ends in order.
+            return
+        await asyncio.sleep(interval_s)
 
 
 async def _endless(work: Coroutine[Any, Any, None]) -> None:

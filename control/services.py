@@ -20,7 +20,8 @@ class Exit(msgspec.Struct, frozen=True):
     reason: str
     at: str
     cause: str
-    """`crash`, `exit`, `time_limit`, `protocol`, `unreachable`, `not_ready`, `broker_died` or `stopped`."""
+    """`crash`, `exit`, `time_limit`, `protocol`, `unreachable`, `not_ready`, `hung`, `recycled`, `broker_died`
+    or `stopped`."""
 
 
 class ServiceHealth(msgspec.Struct, frozen=True):
@@ -44,7 +45,7 @@ class ServiceHealth(msgspec.Struct, frozen=True):
     descriptors: int | None
     """Open files and sockets."""
     sandbox: list[str] | None
-    """Of a worker: what holds it back, of `no_new_privileges` and `seccomp`."""
+    """Of a worker: what holds it back, of `no_new_privileges`, `seccomp`, `landlock` and `memory_limit_bytes`."""
 
 
 class Services(msgspec.Struct, frozen=True):

@@ -64,7 +64,7 @@ class Webhook:
     """A reader of news (`control.observer.NewsReader`) that sends alerts to one address. `ValueError` if it is none."""
 
     def __init__(self, url: str, patience: Patience | None = None) -> None:
-        self._target = Target.of(url)
+        self._target: Target | None = Target.of(url)
         self._patience = patience or Patience()
         self._waiting: deque[Alert] = deque()
         self._under_way: Alert | None = None
@@ -77,6 +77,17 @@ class Webhook:
         self.failed_count = 0
         """Alerts that were given up."""
 
+    def redirect(self, url: str) -> None:
+        """Send to another address from now on, also what waits; to none where it is empty. `ValueError` if it is none.
+
+        What was counted stays: these are the same alerts.
+        """
+        target = Target.of(url) if url else None
+        with self._changed:
+            self._target = target
+            if target is None:
+                self._waiting.clear()
+
     def event(self, note: EventNote) -> None:
         """Nothing that is sent."""
 
@@ -86,7 +97,7 @@ class Webhook:
     def alert(self, alert: Alert) -> None:
         """Have an alert sent. Never waits for the network."""
         with self._changed:
-            if self._is_closed:
+            if self._is_closed or self._target is None:
                 return
             if len(self._waiting) >= QUEUE_MAX:
                 self._waiting.popleft()
@@ -142,8 +153,11 @@ class Webhook:
         attempt = 0
         while True:
             attempt += 1
+            target = self._target
+            if target is None:
+                return
             try:
-                post(self._target, body, self._patience.attempt_s_max)
+                post(target, body, self._patience.attempt_s_max)
             except Refused as error:
                 self._give_up(alert, attempt, error)
                 return
@@ -153,7 +167,7 @@ class Webhook:
                 is_last = is_late or attempt >= self._patience.attempts_max
                 if attempt == 1 and not is_last:
                     text = "webhook %s: alert %s (%s) was not delivered at once, it is tried again: %s"
-                    log.warning(text, self._target, alert.name, alert.state, error)
+                    log.warning(text, target, alert.name, alert.state, error)
                 if is_last or not self._rest(pause_s):
                     self._give_up(alert, attempt, error)
                     return
@@ -164,7 +178,7 @@ class Webhook:
     def _give_up(self, alert: Alert, attempt: int, error: Exception) -> None:
         self.failed_count += 1
         text = "webhook %s: alert %s (%s) was not delivered in %d attempts: %s"
-        log.error(text, self._target, alert.name, alert.state, attempt, error)
+        log.error(text, self._target or "turned off", alert.name, alert.state, attempt, error)
 
     def _rest(self, pause_s: float) -> bool:
         """Wait. False if there is to be no further attempt."""

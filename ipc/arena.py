@@ -4,11 +4,13 @@ Made by the supervisor, reserved in full and unlinked at once; children inherit 
 /dev/shm is an error at start and never a SIGBUS under load, and nothing is left behind whoever is killed.
 """
 
+import contextlib
 import mmap
 import os
 from multiprocessing import resource_tracker, shared_memory
 from typing import Final, Self
 
+from ipc.control_group import memory_limit
 from ipc.messages import Extent
 
 SHM_PATH: Final = "/dev/shm"  # noqa: S108 - the kernel's fixed place of POSIX shared memory
@@ -23,6 +25,13 @@ def reserve_arena(size_bytes: int) -> int:
 
     The segment has no name any more when this returns. Raises `ArenaUnavailable` where the memory is not there.
     """
+    limit = memory_limit()
+    if limit is not None and size_bytes >= limit.bytes:
+        # The kernel would not refuse: it would end us.
+        raise ArenaUnavailable(
+            f"the arena needs {size_bytes >> 20} MiB, and the daemon may have {limit.bytes >> 20} MiB of memory in all "
+            f"({limit.file}); let it have more (systemd: MemoryMax=, docker: --memory=) or set memory.arena_mb lower"
+        )
     try:
         segment = shared_memory.SharedMemory(create=True, size=size_bytes)
     except OSError as error:
@@ -79,6 +88,23 @@ class Arena:
         if len(data) > extent.bytes or extent.offset < 0 or extent.offset + extent.bytes > len(self.view):
             raise ValueError(f"{len(data)} bytes do not fit extent {extent.offset}+{extent.bytes}")
         self.view[extent.offset : extent.offset + len(data)] = data
+
+    def let_go_of_descriptor(self, descriptor: int) -> None:
+        """Close it, and the copy that the mapping keeps: whoever has one could cut the arena short under all others."""
+        kept = os.fstat(descriptor)
+        os.close(descriptor)
+        nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - names are enough
+            # That of the listing itself is closed by now.
+            with contextlib.suppress(OSError):
+                if os.path.samestat(os.fstat(int(name)), kept):
+                    # Not closed: the mapping closes it when it ends, and the number could be another's by then.
+                    os.dup2(nothing, int(name), inheritable=False)
+        os.close(nothing)
+
+    def forget_pages(self) -> None:
+        """Let this process's view of the pages go, not their content: they count as present until touched again."""
+        self._map.madvise(mmap.MADV_DONTNEED)
 
     def close(self) -> None:
         """Unmap. Every view of the arena must be gone: a view that outlives the mapping would be a crash."""

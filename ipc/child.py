@@ -1,6 +1,7 @@
 """What every child of the supervisor does first: bind its life to the supervisor's, and learn who it is."""
 
 import argparse
+import contextlib
 import ctypes
 import faulthandler
 import os
@@ -9,6 +10,7 @@ import select
 import signal
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from ipc.channel import Channel, child_channel
@@ -20,6 +22,13 @@ START_TIMEOUT_MS: Final = 10_000
 
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NAME: Final = 15
+
+OOM_SCORES: Final = {"broker": 300, "control": 400}
+"""By service: how gladly the kernel ends it when memory is short (proc(5), oom_score_adj)."""
+OOM_SCORE_OF_WORKERS: Final = 600
+"""First of all: a worker costs a retry, the broker costs an epoch, the supervisor costs everything."""
+
+_OOM_PATH: Final = Path("/proc/self/oom_score_adj")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +64,19 @@ def begin(arguments: list[str]) -> Child:
     start = _receive_start(channel)
     if os.getppid() != start.parent_pid:
         sys.exit("omnishotd: the supervisor is gone")
+    offer_to_oom_killer(OOM_SCORES.get(start.service, OOM_SCORE_OF_WORKERS))
     _prctl(_PR_SET_NAME, ctypes.create_string_buffer(start.service.encode()[:15]))
     start_logging(start.service, json=start.json_logs)
     return Child(start, channel)
+
+
+def offer_to_oom_killer(score: int) -> None:
+    """Be ended sooner than others when memory is short. A score that is higher already stays; best effort."""
+    # A container may forbid it; what is lost is only an order of preference.
+    with contextlib.suppress(OSError, ValueError):
+        present = int(_OOM_PATH.read_text(encoding="ascii"))
+        if score > present:
+            _OOM_PATH.write_text(str(score), encoding="ascii")
 
 
 def _receive_start(channel: Channel[ToChild]) -> Start:

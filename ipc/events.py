@@ -32,6 +32,8 @@ class EventKind(StrEnum):
     BROKER_EXITED = "broker_exited"
     CONTROL_READY = "control_ready"
     CONTROL_EXITED = "control_exited"
+    RELOADED = "reloaded"
+    """The configuration was read again."""
     GAVE_UP = "gave_up"
     """A service died too often and is not started again."""
     QUARANTINED = "quarantined"

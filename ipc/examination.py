@@ -2,7 +2,6 @@
 
 import gc
 import logging
-import os
 import sys
 import time
 import tracemalloc
@@ -12,6 +11,7 @@ from typing import Final
 
 from ipc import heap
 from ipc.messages import SITES_MAX, AllocationSite, Examine, Examined
+from ipc.resident import resident
 
 SECONDS_MIN: Final = 1.0
 SECONDS_MAX: Final = 60.0
@@ -20,8 +20,6 @@ TRACE_BYTES_MAX: Final = 8 << 20
 them keeps the process from its work (measured: 70 ms for these, which tell of 160,000 allocations)."""
 WHERE_LENGTH_MAX: Final = 200
 FAULT_LENGTH_MAX: Final = 200
-
-_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +48,7 @@ class Examiner:
         elif order.action == "snapshot":
             self._begin(order, now_s)
         else:
-            self._attempt(order, resident_bytes(), trimmed if order.action == "trim" else collected)
+            self._attempt(order, resident().total_bytes, trimmed if order.action == "trim" else collected)
 
     def pass_time(self, now_s: float) -> None:
         """End a snapshot that is due, or has noted enough. To be called at every turn of the process's loop."""
@@ -67,7 +65,7 @@ class Examiner:
         elif tracemalloc.is_tracing():
             self._refuse(order, "allocations are traced already, by somebody else")
         else:
-            self._tracing = _Tracing(order, now_s + order.seconds, resident_bytes())
+            self._tracing = _Tracing(order, now_s + order.seconds, resident().total_bytes)
             tracemalloc.start(1)
 
     def _attempt(self, order: Examine, rss_before_bytes: int, action: Callable[[], "Outcome"]) -> None:
@@ -86,7 +84,7 @@ class Examiner:
                 fault=fault,
                 took_ms=(time.monotonic_ns() - began_ns) // 1_000_000,
                 rss_before_bytes=rss_before_bytes,
-                rss_after_bytes=resident_bytes(),
+                rss_after_bytes=resident().total_bytes,
                 collected=outcome.collected,
                 sites=list(outcome.sites),
             )
@@ -137,12 +135,3 @@ def where(path: str, line: int) -> str:
     folders = [folder.rstrip("/") + "/" for folder in sys.path if folder]
     folder = max((folder for folder in folders if path.startswith(folder)), key=len, default="")
     return f"{path[len(folder) :]}:{line}"[-WHERE_LENGTH_MAX:]
-
-
-def resident_bytes() -> int:
-    """Memory of this process that is present (RSS), shared pages included; 0 where /proc does not tell."""
-    try:
-        with open("/proc/self/statm", encoding="ascii") as statm:  # noqa: PTH123 - Path costs more than the reading
-            return int(statm.read().split()[1]) * _PAGE_BYTES
-    except OSError:
-        return 0

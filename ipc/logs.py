@@ -2,23 +2,32 @@
 
 Each line about a frame carries its trace: `log.warning("...", extra={"trace": trace})`. Whatever else is given in
 `extra` follows in both forms. Control characters are escaped, so that no picture's bytes and no producer's words can
-forge a line or drive a terminal.
+forge a line or drive a terminal. In systemd's journal each line has its priority in front, and no time of its own.
 """
 
 import logging
-import os
 import sys
 from typing import Final
 
+from ipc.journal import Priority, is_journal, prioritised
 from ipc.printable import printable
 
 _OF_EVERY_RECORD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
+def wants_json(log_format: str) -> bool:
+    """Resolve `auto`: text where people read, on a terminal and in the journal, else JSON."""
+    if log_format == "auto":
+        return not sys.stderr.isatty() and not is_journal()
+    return log_format == "json"
+
+
 def start_logging(service: str, json: bool) -> None:
     """Send all log lines of this process to standard error, each with the name of its service."""
+    in_journal = is_journal()
+    form = _json_form(service) if json else _TextForm(service, stamped=not in_journal)
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_json_form(service) if json else _TextForm(service, stamped=not _is_journal()))
+    handler.setFormatter(_JournalForm(form) if in_journal else form)
     root = logging.getLogger()
     for present in root.handlers[:]:
         root.removeHandler(present)
@@ -48,6 +57,24 @@ class _TextForm(logging.Formatter):
         return "\n".join(lines)
 
 
+class _JournalForm(logging.Formatter):
+    """Any form, each line with its priority in front."""
+
+    def __init__(self, form: logging.Formatter) -> None:
+        super().__init__()
+        self._form = form
+
+    def format(self, record: logging.LogRecord) -> str:
+        return prioritised(self._form.format(record), _priority(record.levelno))
+
+
+def _priority(level: int) -> Priority:
+    """Return the priority of one of logging's levels."""
+    steps = {logging.CRITICAL: Priority.CRITICAL, logging.ERROR: Priority.ERROR, logging.WARNING: Priority.WARNING}
+    reached = next((priority for step, priority in steps.items() if level >= step), None)
+    return reached or (Priority.INFO if level >= logging.INFO else Priority.DEBUG)
+
+
 def _json_form(service: str) -> logging.Formatter:
     # Imported here: 14 ms and 2.6 MB that a process which logs text does without.
     from pythonjsonlogger.json import JsonFormatter  # noqa: PLC0415
@@ -58,13 +85,3 @@ def _json_form(service: str) -> logging.Formatter:
         static_fields={"service": service},
         timestamp=True,
     )
-
-
-def _is_journal() -> bool:
-    """Tell whether standard error goes to systemd's journal, which stamps each line itself (systemd.exec(5))."""
-    device, _, inode = os.environ.get("JOURNAL_STREAM", "").partition(":")
-    try:
-        status = os.fstat(sys.stderr.fileno())
-    except (OSError, ValueError):
-        return False
-    return (device, inode) == (str(status.st_dev), str(status.st_ino))

@@ -138,7 +138,13 @@ class Hello(Message, frozen=True, tag="hello"):
     version: int = VERSION
 
 
-ToBroker = Report | Hello
+class Relay(Message, frozen=True, tag="relay"):
+    """Worker to broker: its telemetry, to be passed on. It has one connection, and can make no other later."""
+
+    telemetry: bytes
+
+
+ToBroker = Report | Hello | Relay
 
 # -------------------- supervisor's road --------------------
 
@@ -193,6 +199,47 @@ class WorkerExpected(Message, frozen=True, tag="expected"):
     incarnation: int
     service: str
     stages: list[str]
+
+
+class Beat(Message, frozen=True, tag="beat"):
+    """Broker or control plane to supervisor, every `beat_interval_ms`, from its work loop: it turns."""
+
+
+class Worn(Message, frozen=True, tag="worn"):
+    """Worker to supervisor: has done enough, or holds too much; to be replaced when there is a successor."""
+
+    reason: Annotated[str, msgspec.Meta(max_length=200)]
+
+
+class Retire(Message, frozen=True, tag="retire"):
+    """Supervisor to broker: this worker has a successor; give it nothing more, and say when it holds nothing."""
+
+    incarnation: int
+
+
+class Retired(Message, frozen=True, tag="retired"):
+    """Broker to supervisor: this worker holds nothing and gets nothing any more."""
+
+    incarnation: int
+
+
+class PoolFailed(Message, frozen=True, tag="pool_failed"):
+    """Supervisor to broker: no worker of this pool is left, and none is started any more."""
+
+    pool: str
+    """Name, as `PoolSettings.name` says."""
+
+
+class Poisoned(Message, frozen=True, tag="poisoned"):
+    """Broker to supervisor: these workers died of one frame, which is refused from now on. Not their pool's fault."""
+
+    incarnations: list[int]
+
+
+class Reconfigure(Message, frozen=True, tag="reconfigure"):
+    """Supervisor to broker and control plane: the configuration was read again; take over what can be changed."""
+
+    settings: Settings
 
 
 class Kill(Message, frozen=True, tag="kill"):
@@ -260,5 +307,5 @@ class Examined(Message, frozen=True, tag="examined"):
     """Of a snapshot: largest first. What Python allocates is seen, numpy's arrays too; what a C library does is not."""
 
 
-ToChild = Start | WorkerGone | WorkerExpected | Drain | Stop | Examine | Examined
-FromChild = Ready | Unable | Kill | Drained | Examine | Examined
+ToChild = Start | WorkerGone | WorkerExpected | PoolFailed | Retire | Reconfigure | Drain | Stop | Examine | Examined
+FromChild = Ready | Unable | Beat | Worn | Retired | Poisoned | Kill | Drained | Examine | Examined

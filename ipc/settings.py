@@ -4,7 +4,7 @@
 Workers import this module and not pydantic.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -20,6 +20,12 @@ class FramesSettings(_Section, frozen=True, kw_only=True):
 
     endpoints: list[str]
     socket_mode: int
+    socket_group: str
+    """Group of ipc:// sockets; empty: the daemon's own."""
+    curve_secret_key_file: str
+    """Path of the daemon's own key; empty where no producer comes over TCP."""
+    curve_authorized_keys: str
+    """Folder of the public keys that may connect over TCP."""
     max_frame_bytes: int
     max_pixels: int
     max_side: int
@@ -64,16 +70,35 @@ class PipelineSettings(_Section, frozen=True, kw_only=True):
 
 
 class SupervisorSettings(_Section, frozen=True, kw_only=True):
-    """When to stop starting a service again."""
+    """When to end a service that hangs, and when to stop starting it again."""
 
     restarts_max: int
     restart_window_s: float
+    hang_timeout_ms: int
+    """How long the loop of the broker or of the control plane may be silent."""
+
+    @property
+    def beat_interval_ms(self) -> int:
+        """How often they give a sign of life: so often that a short pause right before one is not taken for a hang."""
+        return min(1000, self.hang_timeout_ms // 4)
 
 
 class MemorySettings(_Section, frozen=True, kw_only=True):
-    """Memory that is set apart."""
+    """Memory that is set apart, and bounds of what a process may take besides."""
 
     arena_mb: int
+    worker_limit_mb: int
+    broker_limit_mb: int
+    recycle_after_frames: int
+    """0: never."""
+    recycle_above_mb: int
+    """Of a worker at rest; 0: never."""
+
+
+class SandboxSettings(_Section, frozen=True, kw_only=True):
+    """What workers are kept from."""
+
+    mode: Literal["auto", "required", "off"]
 
 
 class ControlSettings(_Section, frozen=True, kw_only=True):
@@ -106,6 +131,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     pipeline: PipelineSettings
     supervisor: SupervisorSettings
     memory: MemorySettings
+    sandbox: SandboxSettings
     control: ControlSettings
     alerts: AlertSettings
     presets: dict[str, dict[str, Any]]

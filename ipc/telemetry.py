@@ -16,6 +16,7 @@ from ipc.causes import Cause
 from ipc.events import EVENTS_MAX, Detail, Event
 from ipc.histogram import COUNT_MAX, HistogramSnapshot
 from ipc.messages import Message
+from ipc.sockets import TELEMETRY_SEND_MARK, connect_telemetry
 
 VERSION: Final = 2
 TELEMETRY_BYTES_MAX: Final = 512 * 1024
@@ -47,6 +48,10 @@ class Posture(Message, frozen=True):
 
     no_new_privileges: bool = False
     seccomp: bool = False
+    landlock: Annotated[int, Meta(ge=0, le=1 << 16)] = 0
+    """Version of the kernel's interface by which files and sockets are shut; 0: they are not."""
+    memory_limit_bytes: _Count = 0
+    """What the process may map in all; 0: no limit."""
 
 
 class StageFigures(Message, frozen=True):
@@ -104,6 +109,8 @@ class FrameFigures(Message, frozen=True):
     """Of all payloads that came with a request."""
     reply_bytes: _Count = 0
     """Of all pictures that went out with a reply."""
+    backlog_bytes: _Count = 0
+    """Of replies that wait for producers who do not read; those that ZeroMQ has taken are not in it."""
 
 
 class ArenaFigures(Message, frozen=True):
@@ -252,23 +259,18 @@ def decode_telemetry(data: bytes) -> Telemetry:
     return _decoder.decode(data)
 
 
-class TelemetrySender:
-    """Sends telemetry at intervals and never blocks: with a collector that is absent or full, messages are lost.
+class TelemetryPacer:
+    """Makes telemetry when it is due and hands it on; `send` raises zmq.Again where there is no room: it is lost then.
 
-    Not for use from two threads. `close` discards what was not sent.
+    Not for use from two threads.
     """
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], endpoint: str, interval_s: float = INTERVAL_S) -> None:
+    def __init__(self, send: Callable[[bytes], None], interval_s: float = INTERVAL_S) -> None:
+        self._send = send
         self._interval_s = interval_s
         self._due_at_s = float("-inf")
         self._sequence = 0
         self.lost_count = 0
-        self._socket = context.socket(zmq.PUSH)
-        self._socket.linger = 0
-        # Two wait for a collector that is not up yet: the first figures arrive as soon as it is, stale ones are few.
-        self._socket.sndhwm = 2
-        self._socket.reconnect_ivl = 50
-        self._socket.connect(endpoint)
 
     def due_in_ms(self, now_s: float) -> int:
         """How long a poll may wait before `offer` is to be called; rounded up, so that it is due by then."""
@@ -287,11 +289,32 @@ class TelemetrySender:
         self._due_at_s = now_s + self._interval_s
         self._sequence += 1
         try:
-            self._socket.send(_encode(make(self._sequence)), zmq.DONTWAIT)
+            self._send(_encode(make(self._sequence)))
         except zmq.Again:
             self.lost_count += 1
             return False
         return True
+
+
+class TelemetrySender(TelemetryPacer):
+    """Sends telemetry over a socket of its own and never blocks: with a collector that is absent or full, it is lost.
+
+    `mark` messages may wait. `close` discards what was not sent.
+    """
+
+    def __init__(
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        endpoint: str,
+        interval_s: float = INTERVAL_S,
+        mark: int = TELEMETRY_SEND_MARK,
+    ) -> None:
+        super().__init__(self.forward, interval_s)
+        self._socket = connect_telemetry(context, endpoint, mark)
+
+    def forward(self, data: bytes) -> None:
+        """Send what another process has told. Raises zmq.Again where there is no room."""
+        self._socket.send(data, zmq.DONTWAIT)
 
     def close(self) -> None:
         """Close the socket."""

@@ -14,7 +14,7 @@ from typing import Final, Self, TypeVar
 import msgspec
 
 from omnishotd.supervisor.children import child_environment
-from perf.messages import IdealOrder, LoadOrder, OperatorOrder, OperatorRun, Run, Word
+from perf.messages import CrowdOrder, CrowdRun, IdealOrder, LoadOrder, OperatorOrder, OperatorRun, Run, Word
 from tests.daemon import Daemon
 from tests.photographs import photograph_jpeg
 
@@ -28,7 +28,7 @@ LINE_BYTES_MAX: Final = 64 << 20
 
 _STAGED: Final = "pipeline.whole_frame_pixels_max=0"
 
-Reply = TypeVar("Reply", Run, Word, OperatorRun)
+Reply = TypeVar("Reply", Run, Word, OperatorRun, CrowdRun)
 
 
 class MeasurementFailed(Exception):
@@ -73,7 +73,7 @@ class Child:
         with self._process:
             pass
 
-    def order(self, message: IdealOrder | LoadOrder | OperatorOrder | Word) -> None:
+    def order(self, message: IdealOrder | LoadOrder | OperatorOrder | CrowdOrder | Word) -> None:
         """Give an order. Raises `MeasurementFailed`."""
         assert self._process.stdin is not None
         try:

@@ -41,6 +41,32 @@ class OperatorRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Processor time of the child itself: it takes it from the same cores."""
 
 
+class CrowdOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """To one process of a crowd of producers: how it is to behave for `seconds`."""
+
+    endpoint: str
+    picture_file: str
+    manner: Literal["modest", "idle", "flooding", "deaf"]
+    """Sends at a fixed rate; only connects; sends as fast as it can; does so and never reads a reply."""
+    connections: int
+    frames_per_second: float
+    """Of a modest one, over all its connections."""
+    seconds: float
+
+
+class CrowdRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one process of a crowd saw."""
+
+    sent: int
+    latency_us: list[int]
+    """Of each frame that was processed; of a modest one from the moment it was due: a late start counts as latency."""
+    refused_us: list[int]
+    """Of each that was refused with BUSY, from before it was sent until its reply was read."""
+    errors: dict[str, int]
+    """Other error replies, by code."""
+    unanswered: int
+
+
 class Word(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A child is ready to begin, or is told to."""
 

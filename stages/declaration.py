@@ -47,7 +47,11 @@ def _words(kinds: Iterable[type[msgspec.Struct]], encoded: bytes | msgspec.Raw, 
     """What the faulty key takes: names of `kinds` where it is their tag, else the words declared for the field."""
     key = path.rpartition(".")[2]
     by_name = {str(kind.__struct_config__.tag): kind for kind in kinds}
-    given = msgspec.msgpack.decode(encoded)
+    try:
+        given = msgspec.msgpack.decode(encoded)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        # What stands behind the faulty key was not looked at yet, and may be anything.
+        raise bad_request(path, "is not well-formed MessagePack") from None
     for name, kind in by_name.items():
         if key == kind.__struct_config__.tag_field:
             return list(by_name)

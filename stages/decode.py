@@ -9,7 +9,9 @@ from ipc.messages import Decode, Extent
 from ipc.pixels import Geometry, Layout
 from stages.chain import DENOMINATORS, scaled
 from stages.jpeg_header import read_header
+from stages.jpeg_scans import check_scans
 from stages.raster import bytes_at, pixels_at
+from stages.shortage import tells_of_shortage
 
 if TYPE_CHECKING:
     from stages.raster import Pixels
@@ -51,6 +53,7 @@ def _decode_jpeg(source: memoryview, geometry: Geometry, target: Pixels) -> None
     whole = Geometry(header.width, header.height, geometry.layout)
     if geometry.layout not in _LAYOUTS or geometry not in {scaled(whole, one) for one in DENOMINATORS}:
         raise ValueError(f"a JPEG of {header.width} x {header.height} pixels cannot be decoded into {geometry}")
+    check_scans(source, header)
     try:
         pixels = _simplejpeg().decode_jpeg(
             source,
@@ -61,6 +64,8 @@ def _decode_jpeg(source: memoryview, geometry: Geometry, target: Pixels) -> None
             strict=True,
         )
     except ValueError as error:
+        if tells_of_shortage(str(error)):
+            raise MemoryError(str(error)) from None
         raise FrameError(ErrorCode.BAD_IMAGE, _public(str(error))) from None
     if pixels.shape != target.shape:
         raise ValueError(f"the decoder made {pixels.shape} of a plan for {geometry}")

@@ -13,6 +13,7 @@ from stages.alpha import flattened
 from stages.colors import color_in
 from stages.outputs import Encoding, JpegEncoding, RawEncoding, decode_encoding, encode_encoding
 from stages.raster import pixels_at
+from stages.shortage import tells_of_shortage
 
 if TYPE_CHECKING:
     from stages.raster import Pixels
@@ -61,12 +62,17 @@ def _encode_jpeg(pixels: Pixels, layout: Layout, encoding: JpegEncoding) -> byte
     if layout.channels == 4:
         pixels = flattened(pixels, color_in(layout, encoding.background))
         layout = Layout.RGB if layout is Layout.RGBA else Layout.BGR
-    data: bytes = simplejpeg.encode_jpeg(
-        pixels,
-        quality=encoding.quality,
-        colorspace=layout.value,
-        colorsubsampling="Gray" if layout is Layout.GRAY else encoding.subsampling,
-    )
+    try:
+        data: bytes = simplejpeg.encode_jpeg(
+            pixels,
+            quality=encoding.quality,
+            colorspace=layout.value,
+            colorsubsampling="Gray" if layout is Layout.GRAY else encoding.subsampling,
+        )
+    except ValueError as error:
+        if tells_of_shortage(str(error)):
+            raise MemoryError(str(error)) from None
+        raise
     return data
 
 

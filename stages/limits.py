@@ -8,13 +8,11 @@ from ipc.errors import ErrorCode, FrameError
 class Limits(msgspec.Struct, frozen=True):
     """How large a picture may be, coming in, in between and going out.
 
-    `max_side` is at most 65500 (what a JPEG can be); `scans_max` bounds the passes over one multi-scan JPEG, each of
-    which costs as much as decoding a picture while taking only a few bytes.
+    `max_side` is at most 65500: what a JPEG can be.
     """
 
     max_side: int
     max_pixels: int
-    scans_max: int = 64
 
     def check(self, width: int, height: int, what: str = "picture") -> None:
         """Raise TOO_LARGE, naming the limit, where a picture of this size is over one."""

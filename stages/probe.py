@@ -49,7 +49,6 @@ def probe(data: bytes | memoryview, limits: Limits) -> Picture:
 def _probe_jpeg(data: bytes | memoryview, limits: Limits) -> Picture:
     header = jpeg_header.read_header(data)
     limits.check(header.width, header.height)
-    jpeg_header.check_scans(data, header, limits.scans_max)
     layout = Layout.GRAY if header.components == 1 else Layout.RGB
     return Picture("jpeg", Geometry(header.width, header.height, layout), header.orientation, header.progressive)
 

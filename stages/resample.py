@@ -26,6 +26,9 @@ REDUCTION_LEAVES: Final = {2: 2.0, 4: 2.25, 8: 3.0}
 
 _STRIP_BYTES: Final = 4 << 20  # copied at a time: larger ones are slower (page faults) and cost memory
 
+_CONVOLUTION_BYTES: Final = 4 << 20
+"""More than the coefficients of the longest side take."""
+
 _FILTERS: Final = {
     "lanczos3": ("lanczos3", 3),
     "cubic": ("catmull_rom", 2),
@@ -168,6 +171,7 @@ def _convolve(pixels: Pixels, box: Box, width: int, height: int, kernel: Kernel)
     left, right = _hull(box.left, box.width, width, reach, pixels.shape[1])
     top, bottom = _hull(box.top, box.height, height, reach, pixels.shape[0])
     source = pixels[top:bottom, left:right]
+    _reserve(source, width, height)
     cykooz = _cykooz()
     kind = {1: cykooz.PixelType.U8, 3: cykooz.PixelType.U8x3, 4: cykooz.PixelType.U8x4}[pixels.shape[2]]
     target = cykooz.ImageData(width, height, kind)
@@ -187,6 +191,18 @@ def _convolve(pixels: Pixels, box: Box, width: int, height: int, kernel: Kernel)
         ),
     )
     return np.frombuffer(target.get_buffer(), np.uint8).reshape(height, width, pixels.shape[2])
+
+
+def _reserve(source: Pixels, width: int, height: int) -> None:
+    """Raise MemoryError where there is no room for what the library is about to allocate: it would abort the process.
+
+    It makes a copy of the source, another one multiplied by alpha, the result, and a picture between the two.
+    """
+    import numpy as np
+
+    rows, columns, channels = source.shape
+    between = max(rows * width, height * columns)
+    np.empty((2 * rows * columns + width * height + between) * channels + _CONVOLUTION_BYTES, np.uint8)
 
 
 def _hull(first: float, length: float, result: int, reach: int, limit: int) -> tuple[int, int]:

@@ -4,9 +4,11 @@ A worker knows the arena, its tasks and nothing else: no producer, no queue, no 
 a time and speaks only between tasks, so that a worker that is stuck is seen to be silent.
 """
 
+import contextlib
 import gc
 import logging
 import os
+import select
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -17,11 +19,10 @@ import zmq
 
 from ipc.arena import Arena
 from ipc.channel import Channel, ChannelClosed
-from ipc.child import begin
+from ipc.child import Child, begin
 from ipc.errors import ErrorCode, FrameError
 from ipc.examination import Examiner
 from ipc.heap import HeapGauge
-from ipc.histogram import Histogram
 from ipc.messages import (
     Answer,
     Batch,
@@ -31,6 +32,7 @@ from ipc.messages import (
     Fault,
     Hello,
     Ready,
+    Relay,
     Report,
     Start,
     Step,
@@ -38,17 +40,29 @@ from ipc.messages import (
     Task,
     ToChild,
     Transform,
+    Unable,
+    Worn,
 )
-from ipc.posture import posture
-from ipc.sockets import connect_work, make_context
+from ipc.sockets import make_context
 from ipc.stage import Stage
-from ipc.telemetry import StageFigures, TelemetrySender, WorkerTelemetry
+from ipc.telemetry import Posture, TelemetryPacer, WorkerTelemetry
+from ipc.tether import Tether
+from ipc.upkeep import Upkeep
 from stages import decode, encode, transform
+from stages.account import StageAccount
+from stages.rehearsal import rehearse
+from stages.sandbox import EXIT_REQUIRED, Sandbox
+from stages.shortage import is_shortage
+from stages.wear import Wear
 
 log = logging.getLogger(__name__)
 
 HOLD_US_MAX: Final = 5_000
 """Answers are sent together as long as the first of them has not waited longer than this."""
+LOST_GRACE_S: Final = 1.0
+"""A worker without its broker waits so long for the supervisor's word."""
+EXIT_LOST: Final = 69
+"""EX_UNAVAILABLE: the broker is not there any more."""
 
 _WARM: Final[Mapping[Stage, Callable[[], None]]] = {
     Stage.DECODE: decode.warm,
@@ -58,61 +72,55 @@ _WARM: Final[Mapping[Stage, Callable[[], None]]] = {
 """Loads a stage's libraries, so that the first frame does not wait for them."""
 
 
-class _StageAccount:
-    """Counts of one stage since this worker began."""
-
-    def __init__(self) -> None:
-        self.completed = 0
-        self.failed = 0
-        self.busy_us = 0
-        self.latency = Histogram()
-
-    def figures(self) -> StageFigures:
-        return StageFigures(self.completed, self.failed, self.busy_us, self.latency.snapshot())
-
-
 class Worker:
-    """A stage worker's loop."""
+    """A stage worker's loop. To be made when nothing can be opened any more: it opens nothing."""
 
-    def __init__(self, start: Start, channel: Channel[ToChild], context: zmq.Context[zmq.Socket[bytes]]) -> None:
+    def __init__(
+        self, start: Start, channel: Channel[ToChild], arena: Arena, tether: Tether, in_force: Posture
+    ) -> None:
         self._start = start
         self._channel = channel
-        self._arena = Arena(start.arena_fd, start.arena_bytes)
-        self._socket = connect_work(context, start.work_endpoint, start.incarnation)
-        self._telemetry = TelemetrySender(context, start.telemetry_endpoint)
+        self._arena = arena
+        self._tether = tether
+        self._socket = tether.socket
+        self._posture = in_force
         self._encoder = msgspec.msgpack.Encoder()
+        self._telemetry = TelemetryPacer(self._relay)
         self._batches: msgspec.msgpack.Decoder[Batch] = msgspec.msgpack.Decoder(Batch)
-        self._accounts = {stage: _StageAccount() for stage in stages_of(start)}
+        self._accounts = {stage: StageAccount() for stage in stages_of(start)}
         # Where canaries are counted: nowhere that is told.
-        self._canary_accounts = {stage: _StageAccount() for stage in self._accounts}
+        self._canary_accounts = {stage: StageAccount() for stage in self._accounts}
         self._tasks = 0
         self._heap = HeapGauge()
         self._examiner = Examiner(start.service, channel.send)
+        self._upkeep = Upkeep(arena)
+        self._wear = Wear(start.settings.memory, start.incarnation)
+        self._is_worn = False
         self._answers: list[Answer] = []
-        self._parts: list[bytes] = []
+        self._parts: list[zmq.Frame] = []
         self._is_stopped = False
         self._poller = zmq.Poller()
-        self._poller.register(self._socket, zmq.POLLIN)
-        self._poller.register(channel.fileno(), zmq.POLLIN)
+        for source in (self._socket, tether.events, channel.fileno()):
+            self._poller.register(source, zmq.POLLIN)
 
-    def run(self) -> None:
-        """Say hello and work until told to stop."""
+    def run(self) -> bool:
+        """Say hello and work until told to stop: True. False where the connection is lost, which cannot be made again.
+
+        Raises `ChannelClosed`.
+        """
         self._socket.send(self._encoder.encode(Hello(self._start.incarnation, self._start.stages)))
         while not self._is_stopped:
             ready = dict(self._poller.poll(self._telemetry.due_in_ms(time.monotonic())))
             if self._channel.fileno() in ready:
                 self._take_orders()
+            if self._tether.events in ready:
+                self._tether.look()
+                if self._tether.is_lost:
+                    return False
             if self._socket in ready:
                 self._work_on(self._batches.decode(self._socket.recv()))
-            now_s = time.monotonic()
-            self._telemetry.offer(self._figures, now_s)
-            self._examiner.pass_time(now_s)
-
-    def close(self) -> None:
-        """Close sockets and unmap the arena."""
-        self._telemetry.close()
-        self._socket.close()
-        self._arena.close()
+            self._pass_time(time.monotonic())
+        return True
 
     def _take_orders(self) -> None:
         while (message := self._channel.receive()) is not None:
@@ -120,6 +128,18 @@ class Worker:
                 self._is_stopped = True
             elif isinstance(message, Examine):
                 self._examiner.take(message, time.monotonic())
+
+    def _pass_time(self, now_s: float) -> None:
+        """Do what is due beside the work."""
+        self._telemetry.offer(self._figures, now_s)
+        self._examiner.pass_time(now_s)
+        self._upkeep.pass_time(now_s)
+        if not self._is_worn and (reason := self._wear.reason(self._tasks, self._upkeep.at_rest_bytes)):
+            self._is_worn = True
+            self._channel.send(Worn(reason))
+
+    def _relay(self, telemetry: bytes) -> None:
+        self._socket.send(self._encoder.encode(Relay(telemetry)), zmq.DONTWAIT)
 
     def _work_on(self, batch: Batch) -> None:
         held_since_us = 0
@@ -132,17 +152,20 @@ class Worker:
         self._report()
 
     def _report(self) -> None:
-        self._socket.send_multipart([self._encoder.encode(Report(self._answers)), *self._parts], copy=False)
+        head = zmq.Frame(self._encoder.encode(Report(self._answers)), copy=True)
+        self._socket.send_multipart([head, *self._parts], copy=False)
         self._answers = []
         self._parts = []
 
     def _do(self, task: Task) -> None:
         """Run a task's steps. Whatever a step raises ends this task alone."""
-        self._tasks += not task.is_canary
+        if not task.is_canary:
+            self._tasks += 1
+            self._upkeep.worked(time.monotonic())
         accounts = self._canary_accounts if task.is_canary else self._accounts
         step_us: list[int] = []
         encoded: list[Encoded] = []
-        parts: list[bytes] = []
+        parts: list[zmq.Frame] = []
         fault = None
         for step in task.steps:
             stage = _stage_of(step)
@@ -152,9 +175,8 @@ class Worker:
                 self._run(step, encoded, parts)
             except FrameError as error:
                 fault = Fault(error.code, error.message)
-            except Exception:
-                log.exception("%s failed", stage, extra={"trace": task.trace})
-                fault = Fault(ErrorCode.INTERNAL, f"{stage} failed; the daemon's log has it under {task.trace}")
+            except Exception as error:  # noqa: BLE001 - logged, but where it only means that memory is short
+                fault = self._fault_of(error, stage, task.trace)
             took_us = (time.monotonic_ns() - began_ns) // 1000
             account.busy_us += took_us
             if fault is not None:
@@ -167,7 +189,7 @@ class Worker:
         self._answers.append(Answer(task.lease, step_us, encoded, fault))
         self._parts.extend(parts)
 
-    def _run(self, step: Step, encoded: list[Encoded], parts: list[bytes]) -> None:
+    def _run(self, step: Step, encoded: list[Encoded], parts: list[zmq.Frame]) -> None:
         if isinstance(step, Decode):
             decode.decode(step, self._arena.view)
         elif isinstance(step, Transform):
@@ -175,7 +197,19 @@ class Worker:
         else:
             picture = encode.encode(step, self._arena.view)
             encoded.append(picture.encoded)
-            parts.append(picture.data)
+            # Copied, and here, where a shortage of memory is this task's alone. To save the copy pyzmq would start
+            # threads and a context of its own, which a worker that is shut in cannot.
+            parts.append(zmq.Frame(picture.data, copy=True))
+
+    def _fault_of(self, error: Exception, stage: Stage, trace: str) -> Fault:
+        """Say what went wrong; to the operator where it is not the picture's doing."""
+        if is_shortage(error):
+            limit_mb = self._start.settings.memory.worker_limit_mb
+            message = f"{stage} needs more memory than memory.worker_limit_mb leaves a worker: {limit_mb} MiB"
+            log.warning("%s", message, extra={"trace": trace})
+            return Fault(ErrorCode.TOO_LARGE, message)
+        log.error("%s failed", stage, exc_info=error, extra={"trace": trace})
+        return Fault(ErrorCode.INTERNAL, f"{stage} failed; the daemon's log has it under {trace}")
 
     def _figures(self, sequence: int) -> WorkerTelemetry:
         now_s = time.monotonic()
@@ -188,7 +222,7 @@ class Worker:
             stages={stage.value: account.figures() for stage, account in self._accounts.items()},
             tasks=self._tasks,
             heap=self._heap.figures(now_s),
-            posture=posture(),
+            posture=self._posture,
         )
 
 
@@ -204,7 +238,61 @@ def stages_of(start: Start) -> list[Stage]:
     return next(pipeline.stages_run_by(pool) for pool in pipeline.pools if pool.stages == start.stages)
 
 
-def main() -> None:
+def connected(tether: Tether, channel: Channel[ToChild]) -> bool:
+    """Wait until the connection is made: True. False where the supervisor orders a stop first; it ends who waits long.
+
+    Raises `ChannelClosed`.
+    """
+    poller = zmq.Poller()
+    poller.register(tether.events, zmq.POLLIN)
+    poller.register(channel.fileno(), zmq.POLLIN)
+    while not tether.is_made:
+        poller.poll()
+        if isinstance(channel.receive(), Stop):
+            return False
+        tether.look()
+    return True
+
+
+def await_end(channel: Channel[ToChild]) -> int:
+    """Wait a moment for what the supervisor makes of a lost connection, and return an exit status.
+
+    It ends all workers when the broker dies. Who ended by himself before would be taken for one that died of his own.
+    """
+    deadline_s = time.monotonic() + LOST_GRACE_S
+    while (left_s := deadline_s - time.monotonic()) > 0 and select.select([channel], [], [], left_s)[0]:
+        if isinstance(channel.receive(), Stop):
+            return 0
+    log.error("the connection to the broker is lost, and cannot be made again")
+    return EXIT_LOST
+
+
+def serve(child: Child, context: zmq.Context[zmq.Socket[bytes]]) -> int:
+    """Shut this process in, work, and return its exit status. Raises `ChannelClosed`."""
+    start, channel = child.start, child.channel
+    settings = start.settings
+    sandbox = Sandbox(settings.sandbox.mode)
+    rehearse()
+    with Arena(start.arena_fd, start.arena_bytes) as arena:
+        arena.let_go_of_descriptor(start.arena_fd)
+        # ORDER: while there is no other thread, which would keep its rights; ZeroMQ starts two with its first socket.
+        sandbox.shut_files()
+        with contextlib.closing(Tether(context, start.work_endpoint, start.incarnation)) as tether:
+            if not connected(tether, channel):
+                return 0
+            in_force = sandbox.shut_calls(settings.memory.worker_limit_mb << 20)
+            if sandbox.refusal:
+                channel.send(Unable(sandbox.refusal, EXIT_REQUIRED))
+                return EXIT_REQUIRED
+            sandbox.tell(in_force)
+            worker = Worker(start, channel, arena, tether, in_force)
+            # What was made so far lives as long as the process: the collector need not walk it again and again.
+            gc.freeze()
+            channel.send(Ready())
+            return 0 if worker.run() else await_end(channel)
+
+
+def main() -> int:
     """Work until the supervisor says stop, or is gone."""
     child = begin(sys.argv)
     for stage in stages_of(child.start):
@@ -213,17 +301,11 @@ def main() -> None:
     # before there are other threads, which get the same.
     os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     with make_context() as context:
-        worker = Worker(child.start, child.channel, context)
-        # What was made so far lives as long as the process: the collector need not walk it again and again.
-        gc.freeze()
-        child.channel.send(Ready())
         try:
-            worker.run()
+            return serve(child, context)
         except ChannelClosed:
-            pass
-        finally:
-            worker.close()
+            return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -11,7 +11,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -32,11 +32,12 @@ class Daemon:
         runtime_directory: Path,
         *assignments: str,
         config: Path | None = None,
+        wrapper: Sequence[str] = (),
         when_spawned: Callable[[subprocess.Popen[str]], None] | None = None,
     ) -> None:
         self.directory = runtime_directory
         self.endpoint = f"ipc://{runtime_directory}/frames.sock"
-        command = [sys.executable, "-P", "-m", "omnishotd", "serve", "--port", "0", "--log-format", "json"]
+        command = [*wrapper, sys.executable, "-P", "-m", "omnishotd", "serve", "--port", "0", "--log-format", "json"]
         # Tests ask far more often than operators do.
         for assignment in ("control.rate_limit_per_minute=0", *assignments):
             command += ["--set", assignment]

@@ -25,7 +25,7 @@ MAY_IMPORT: Final = {
     "omnishotd.__main__": {"omnishotd.cli"},
     "omnishotd.runtime": set(),
     "omnishotd.broker": {"omnishotd.broker", "omnishotd", "stages", "ipc"},
-    "omnishotd.client": {"omnishotd.client", "omnishotd.runtime", "omnishotd", "ipc.errors"},
+    "omnishotd.client": {"omnishotd.client", "omnishotd.runtime", "omnishotd", "ipc.errors", "ipc.keys"},
     "omnishotd.config": {"omnishotd.config", "omnishotd.runtime", "stages.limits", "stages.outputs", "ipc"},
     "omnishotd.supervisor": {"omnishotd.supervisor", "omnishotd", "ipc"},
     "omnishotd.cli": {

@@ -47,16 +47,25 @@ class Account:
         self.latency.record(took_us)
 
     def fail(self, code: ErrorCode, *, was_in_work: bool) -> None:
-        """Count an admitted frame as answered with an error."""
+        """Count an admitted frame as answered with an error. One that gave way to a shorter line was let in in vain."""
         self.in_flight -= was_in_work
         self.errors[code] += 1
         if code is ErrorCode.CANCELLED:
             self.cancelled += 1
+        elif code is ErrorCode.BUSY:
+            self.rejected += 1
         else:
             self.failed += 1
 
     def figures(
-        self, *, queued: int, queued_bytes: int, replies_dropped: int, stale_answers: int, reply_bytes: int
+        self,
+        *,
+        queued: int,
+        queued_bytes: int,
+        replies_dropped: int,
+        stale_answers: int,
+        reply_bytes: int,
+        backlog_bytes: int,
     ) -> FrameFigures:
         """Return the account as telemetry."""
         return FrameFigures(
@@ -74,4 +83,5 @@ class Account:
             malformed=self.malformed,
             payload_bytes=self.payload_bytes,
             reply_bytes=reply_bytes,
+            backlog_bytes=backlog_bytes,
         )

@@ -1,7 +1,8 @@
 """Admission: what may come in. Pure.
 
-In this order, the cheap questions first: is the producer within its rate, is the frame too large, is the request known
-already, does the daemon stop, is the payload poison, is there room, is it a picture we can process.
+In this order, the cheap questions first: is the producer within its rate, is the frame too large, is the request's name
+known already (only then its payload is looked at, to see whether it is the same), does the daemon stop, is there room,
+is the payload poison, is it a picture we can process.
 """
 
 import secrets
@@ -14,12 +15,12 @@ from ipc.errors import ErrorCode, FrameError
 from ipc.rates import RateLimiter
 from ipc.settings import Settings
 from ipc.wire import Request
-from omnishotd.broker.duplicates import Conflict, DuplicateWindow
+from omnishotd.broker.duplicates import Answered, DuplicateWindow
 from omnishotd.broker.frame import Frame, Payload, RequestKey, Sender
 from omnishotd.broker.plan import Planner
 from omnishotd.broker.quarantine import Quarantine
 from omnishotd.broker.replies import Reply
-from omnishotd.broker.schedule import Schedule
+from omnishotd.broker.schedule import Room, Schedule
 
 RETRY_AFTER_MS_MIN: Final = 10
 RETRY_AFTER_MS_MAX: Final = 5_000
@@ -38,7 +39,8 @@ class Admitted:
     """A new frame, not yet queued, and the waiting frames that give way to it."""
 
     frame: Frame
-    victims: tuple[Frame, ...]
+    room: Room
+    """With the frames that give way to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +72,23 @@ class Admission:
         self._schedule = schedule
         self._window = window
         self._quarantine = quarantine
-        self._planner = planner
-        self._rates = RateLimiter(settings.frames.rate_per_second)
         self._frame_bytes_max = settings.frames.max_frame_bytes
-        self._timeout_ms = settings.pipeline.queue_timeout_ms
-        self._queue_limit = settings.pipeline.queue_limit
-        self._queue_bytes_max = settings.pipeline.queue_max_bytes
+        self.reconfigure(settings, planner)
         self._trace_prefix = trace_prefix
         self._last_number = 0
         # Not a cryptographic hash: the seed keeps anybody from preparing two payloads that look the same, and one who
         # finds such a pair nevertheless fools only the names, or the quarantine, that he could have used anyway.
         self._digest_seed = secrets.randbits(64)
         self.is_draining = False
+
+    def reconfigure(self, settings: Settings, planner: Planner) -> None:
+        """Take over what can be changed while frames are in flight; these keep what they were promised."""
+        self._planner = planner
+        self._rates = RateLimiter(settings.frames.rate_per_second)
+        self._timeout_ms = settings.pipeline.queue_timeout_ms
+        self._queue_limit = settings.pipeline.queue_limit
+        self._queue_bytes_max = settings.pipeline.queue_max_bytes
+        self._schedule.set_bounds(self._queue_limit, self._queue_bytes_max)
 
     def admit(
         self, sender: Sender, request: Request, payload: Payload | None, now_us: int, interval_us: int
@@ -99,58 +106,67 @@ class Admission:
         if len(payload) > self._frame_bytes_max:
             message = f"payload: {len(payload)} bytes, at most {self._frame_bytes_max} are taken"
             raise FrameError(ErrorCode.TOO_LARGE, message)
-        digest = xxh3_64_intdigest(payload, self._digest_seed)
-        fingerprint = hash((digest, request.input, request.preset, bytes(request.outputs)))
-        try:
-            known = self._window.find(key, fingerprint, now_us)
-        except Conflict:
-            raise FrameError(
-                ErrorCode.CONFLICT, f"id: {key.request_id!r} names another request of this client"
-            ) from None
-        if isinstance(known, Frame):
-            return Joined(known)
+        known = self._window.known(key, now_us)
         if known is not None:
-            return Known(known)
+            return self._again(known, key, self._fingerprint(self._digest(payload), request))
         if self.is_draining:
             raise Refused(ErrorCode.SHUTTING_DOWN, "the daemon is stopping and takes no new frames")
-        if self._quarantine.holds(digest, now_us):
-            raise FrameError(ErrorCode.POISON, "payload: these bytes killed their workers lately, and are refused")
-        room = self._schedule.room(sender.identity, request.stream, request.on_full, len(payload))
+        room = self._schedule.room(sender.peer.id, key.scope, request.stream, request.on_full, len(payload))
         if not room.is_there:
             raise self._busy(interval_us)
+        # A flood ends above, and has cost nothing for each byte of it.
+        digest = self._digest(payload)
+        if self._quarantine.holds(digest, now_us):
+            raise FrameError(ErrorCode.POISON, "payload: these bytes killed their workers lately, and are refused")
         plan = self._planner.plan(request, payload)
         self._last_number += 1
         frame = Frame(
             number=self._last_number,
             trace=f"{self._trace_prefix}-{self._last_number:x}",
-            producer=sender.identity,
+            producer=sender.peer.id,
             sender=sender,
             key=key,
             payload_digest=digest,
-            fingerprint=fingerprint,
+            fingerprint=self._fingerprint(digest, request),
             request=request,
             payload=payload,
             plan=plan,
             arrived_us=now_us,
             deadline_us=now_us + 1000 * (request.deadline_ms or self._timeout_ms),
         )
-        return Admitted(frame, room.victims)
+        return Admitted(frame, room)
+
+    def retry_after_ms(self, interval_us: int) -> int:
+        """Tell in which time about half of the queue will be done."""
+        return min(max(self._schedule.count * interval_us // 2_000, RETRY_AFTER_MS_MIN), RETRY_AFTER_MS_MAX)
+
+    def _digest(self, payload: Payload) -> int:
+        return xxh3_64_intdigest(payload, self._digest_seed)
+
+    def _fingerprint(self, digest: int, request: Request) -> int:
+        """Sum up all that makes two requests the same."""
+        return hash((digest, request.input, request.preset, bytes(request.outputs)))
+
+    def _again(self, known: Frame | Answered, key: RequestKey, fingerprint: int) -> Joined | Known:
+        """Decide on a request whose name is known. Raises `FrameError` if it names another one."""
+        if known.fingerprint != fingerprint:
+            message = f"id: {key.request_id!r} names another request of this client"
+            raise FrameError(ErrorCode.CONFLICT, message)
+        return Joined(known) if isinstance(known, Frame) else Known(known.reply)
 
     def _check_rate(self, sender: Sender, now_us: int) -> None:
-        wait_us = self._rates.retry_after_us(sender.identity, now_us)
+        wait_us = self._rates.retry_after_us(sender.peer.id, now_us)
         if wait_us:
             raise Refused(ErrorCode.RATE_LIMITED, "more frames than frames.rate_per_second allows", -(-wait_us // 1000))
 
     def _busy(self, interval_us: int) -> Refused:
-        """Refuse for want of room, with the time in which about half of the queue will be done."""
-        retry_after_ms = self._schedule.count * interval_us // 2_000
         message = (
             f"the queue is full: {self._schedule.count} of {self._queue_limit} frames, "
             f"{self._schedule.bytes} of {self._queue_bytes_max} bytes"
         )
-        return Refused(ErrorCode.BUSY, message, min(max(retry_after_ms, RETRY_AFTER_MS_MIN), RETRY_AFTER_MS_MAX))
+        return Refused(ErrorCode.BUSY, message, self.retry_after_ms(interval_us))
 
 
 def request_key(sender: Sender, request: Request) -> RequestKey:
-    """Name a request. Without a client's name, the connection is the scope of its id."""
-    return RequestKey(request.client or sender.identity, request.id or "")
+    """Name a request: its id, in the scope that its sender has."""
+    return RequestKey(sender.peer.scope(request.client, sender.identity), request.id or "")

@@ -21,6 +21,7 @@ from ipc.wire import Request
 from omnishotd.broker.crew import BATCHES_MAX
 from omnishotd.broker.deadlines import NEVER_US
 from omnishotd.broker.frame import Frame, RequestKey, Sender
+from omnishotd.broker.peer import Peer
 from omnishotd.broker.plan import make_plan
 from stages.limits import Limits
 from stages.outputs import parse_outputs
@@ -42,6 +43,7 @@ Written by Pillow: quality 75, 4:2:0, optimized tables. Its sides differ, so tha
 
 NO_ROOM: Final = "cannot be sent: the arena has no room for it"
 
+_NOBODY: Final = Peer(b"", "", "")
 _LIMITS: Final = Limits(max_side=64, max_pixels=64 * 64)
 _PLAN: Final = make_plan(
     probe(PICTURE, _LIMITS),
@@ -109,7 +111,7 @@ class Canary:
             number=0,
             trace=f"{self._trace_prefix}-canary-{self._passed + self._failed + 1}",
             producer=b"",
-            sender=Sender(b"", has_delimiter=False),
+            sender=Sender(b"", has_delimiter=False, peer=_NOBODY),
             key=RequestKey("", ""),
             payload_digest=0,
             fingerprint=0,
@@ -138,6 +140,10 @@ class Canary:
         if pool != self._pool:
             self._pool = pool
             self._entered_us = now_us
+
+    def excuse(self, gap_us: int) -> None:
+        """Leave out a time in which nobody listened to the workers."""
+        self._entered_us += gap_us
 
     def lateness(self, now_us: int) -> Fault | None:
         """Say that the one under way has been in its pool for too long, if it has."""

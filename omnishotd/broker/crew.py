@@ -57,6 +57,8 @@ class Worker:
     """When it began what it is doing now: its last answer, or the message that found it idle."""
     is_condemned: bool = False
     """Overran its time limit: gets nothing more, and is about to be killed."""
+    is_retiring: bool = False
+    """Has a successor: gets nothing more, and ends when it holds nothing."""
     held: int = 0
     """Jobs in `batches`."""
 
@@ -75,11 +77,16 @@ class Crew:
     def __init__(self, pools: Sequence[PoolSettings]) -> None:
         self._ready: list[deque[Job]] = [deque() for _ in pools]
         self._members: list[list[Worker]] = [[] for _ in pools]
+        """By pool, who may get jobs."""
         self._workers: dict[int, Worker] = {}
+        self._retiring: list[Worker] = []
+        """Those of whom nobody was told yet that they hold nothing."""
+        self._failed: set[int] = set()
 
     def expect(self, incarnation: int, service: str, pool: int) -> None:
         """Learn from the supervisor that a worker was started."""
         self._workers[incarnation] = Worker(incarnation, service, pool)
+        self._failed.discard(pool)
 
     def hello(self, incarnation: int, identity: bytes) -> Worker | None:
         """Take a worker into its pool. Returns None for one that the supervisor did not announce."""
@@ -87,12 +94,45 @@ class Crew:
         if worker is None or worker.identity:
             return None
         worker.identity = identity
-        self._members[worker.pool].append(worker)
+        if not worker.is_retiring:
+            self._members[worker.pool].append(worker)
         return worker
+
+    def retire(self, incarnation: int) -> None:
+        """Give a worker nothing more; a canary goes to the others of its pool then."""
+        worker = self._workers.get(incarnation)
+        if worker is None or worker.is_retiring:
+            return
+        worker.is_retiring = True
+        self._retiring.append(worker)
+        self._leave(worker)
+
+    def retired(self) -> list[Worker]:
+        """List the retiring workers that hold nothing any more, each once."""
+        done = [worker for worker in self._retiring if not worker.batches]
+        for worker in done:
+            self._retiring.remove(worker)
+        return done
+
+    def fail(self, pool: int) -> None:
+        """Learn from the supervisor that it starts no more workers for a pool. One more makes it as good as new."""
+        self._failed.add(pool)
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether a pool has nobody and will have nobody."""
+        return bool(self._deserted())
+
+    def stranded(self) -> list[Frame]:
+        """List the frames that wait for a pool which has nobody and will have nobody."""
+        return [job.frame for pool in self._deserted() for job in self._ready[pool]]
+
+    def _deserted(self) -> set[int]:
+        return self._failed - {worker.pool for worker in self._workers.values()} if self._failed else self._failed
 
     @property
     def is_staffed(self) -> bool:
-        """Whether every pool has a worker."""
+        """Whether every pool has a worker that may get jobs."""
         return all(self._members)
 
     def worker(self, incarnation: int) -> Worker | None:
@@ -150,12 +190,23 @@ class Crew:
         """List the workers that have been at one job for longer than the limit."""
         return [worker for worker in self.busy() if now_us - worker.since_us > limit_us]
 
+    def excuse(self, gap_us: int) -> None:
+        """Leave out a time in which nobody listened to the workers."""
+        for worker in self._workers.values():
+            worker.since_us += gap_us
+
     def gone(self, incarnation: int) -> Worker | None:
         """Take out a worker that is proved dead, and return it with what it held."""
         worker = self._workers.pop(incarnation, None)
-        if worker is not None and worker.identity:
-            self._members[worker.pool].remove(worker)
+        if worker is not None:
+            self._leave(worker)
+            self._retiring = [other for other in self._retiring if other is not worker]
         return worker
+
+    def _leave(self, worker: Worker) -> None:
+        """Take a worker out of those who get jobs, if it is one of them."""
+        if worker in self._members[worker.pool]:
+            self._members[worker.pool].remove(worker)
 
     def _assign_next(self, ready: deque[Job], members: list[Worker], now_us: int) -> Assignment | None:
         suspect = ready[0].frame.suspect

@@ -3,14 +3,14 @@
 import heapq
 from typing import Final
 
-from omnishotd.broker.frame import Frame, FrameState
+from omnishotd.broker.frame import IN_WORK, Frame, FrameState
 
 NEVER_US: Final = 1 << 62
 
 STALE_MAX: Final = 1024
 """Entries of finished frames that may lie in the heap before it is rebuilt. They hold their frames' small parts."""
 
-_OPEN: Final = frozenset({FrameState.WAITING, FrameState.WORKING})
+_OPEN: Final = IN_WORK | {FrameState.WAITING}
 
 
 class Deadlines:

@@ -28,10 +28,6 @@ class Answered:
     at_us: int
 
 
-class Conflict(Exception):
-    """The name is taken by another request."""
-
-
 class DuplicateWindow:
     """Requests in flight, and those answered lately."""
 
@@ -40,20 +36,10 @@ class DuplicateWindow:
         self._answered: OrderedDict[RequestKey, Answered] = OrderedDict()
         self._reply_bytes = 0
 
-    def find(self, key: RequestKey, fingerprint: int, now_us: int) -> Frame | Reply | None:
-        """Return the frame in flight or the reply that this request already has. Raises `Conflict`."""
+    def known(self, key: RequestKey, now_us: int) -> Frame | Answered | None:
+        """Return what a name stands for. Whether it is the same request, the fingerprint tells."""
         self._forget_old(now_us)
-        frame = self._in_flight.get(key)
-        if frame is not None:
-            if frame.fingerprint != fingerprint:
-                raise Conflict
-            return frame
-        answered = self._answered.get(key)
-        if answered is None:
-            return None
-        if answered.fingerprint != fingerprint:
-            raise Conflict
-        return answered.reply
+        return self._in_flight.get(key) or self._answered.get(key)
 
     @property
     def remembered_bytes(self) -> int:

@@ -39,14 +39,14 @@ def owner_figures(holders: Mapping[Frame, str]) -> list[OwnerFigures]:
 
 def producer_figures(lines: Iterable[Line]) -> list[ProducerFigures]:
     """Tell which producers have the most waiting frames, most first."""
-    frames: Counter[str | bytes] = Counter()
-    held_bytes: Counter[str | bytes] = Counter()
+    frames: Counter[str] = Counter()
+    held_bytes: Counter[str] = Counter()
     for line in lines:
-        producer = line.frame.request.client or line.frame.producer
+        producer = _name(line.frame)
         frames[producer] += line.count
         held_bytes[producer] += line.bytes
     most = heapq.nlargest(PRODUCERS_MAX, frames, key=frames.__getitem__)
-    return [ProducerFigures(_name(producer), frames[producer], held_bytes[producer]) for producer in most]
+    return [ProducerFigures(producer, frames[producer], held_bytes[producer]) for producer in most]
 
 
 def load_figures(workers: Iterable[Worker]) -> dict[str, WorkerLoad]:
@@ -63,6 +63,7 @@ def _held_bytes(frame: Frame) -> int:
     return sum(aligned(extent.bytes) for extent in extents if extent is not None)
 
 
-def _name(producer: str | bytes) -> str:
-    """Name a producer as it does itself, or else by its connection."""
-    return printable(producer if isinstance(producer, str) else producer.hex())[:NAME_LENGTH_MAX]
+def _name(frame: Frame) -> str:
+    """Name a producer by its key's file, else as it does itself, else by its user and process."""
+    peer = frame.sender.peer
+    return printable(peer.name if peer.has_key else frame.request.client or peer.name)[:NAME_LENGTH_MAX]

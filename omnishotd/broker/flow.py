@@ -7,6 +7,8 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from ipc.errors import ErrorCode, FrameError
 from ipc.events import EventKind, EventLog
 from ipc.extents import ExtentAllocator
@@ -20,13 +22,14 @@ from omnishotd.broker.canary import Canary
 from omnishotd.broker.crew import Assignment, Crew, Worker
 from omnishotd.broker.deadlines import NEVER_US, Deadlines
 from omnishotd.broker.duplicates import DuplicateWindow
-from omnishotd.broker.frame import Frame, FrameState, InvariantError, Payload, Sender
+from omnishotd.broker.frame import IN_WORK, Frame, FrameState, InvariantError, Payload, Sender
 from omnishotd.broker.info import info_reply
 from omnishotd.broker.ledger import Ledger, Outcome
 from omnishotd.broker.plan import Planner, compile_presets
 from omnishotd.broker.quarantine import Quarantine
 from omnishotd.broker.replies import Reply, error_reply, ok_reply
 from omnishotd.broker.schedule import Schedule
+from omnishotd.broker.sharing import Sharing
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +55,6 @@ class Flow:
         self._settings = settings
         self._epoch = epoch
         self._send = send
-        self._jobs_max = pipeline.max_concurrent_jobs
         self._stage_timeout_us = pipeline.stage_timeout_ms * 1000
         self.schedule = Schedule(pipeline.queue_limit, pipeline.queue_max_bytes)
         self.crew = Crew(pipeline.pools)
@@ -64,9 +66,11 @@ class Flow:
         self.canary = Canary(self._pool_names, self._stage_timeout_us, trace_prefix)
         self._window = DuplicateWindow()
         self._deadlines = Deadlines()
+        self._allocator = allocator
         planner = Planner(settings.frames, compile_presets(settings.presets), allocator)
         self._quarantine = Quarantine()
         self._admission = Admission(settings, self.schedule, self._window, self._quarantine, planner, trace_prefix)
+        self._sharing = Sharing(pipeline.max_concurrent_jobs)
         self._interval_us = INTERVAL_US_FIRST
         self._finished_us = 0
         self._look_at_us = NEVER_US
@@ -115,10 +119,14 @@ class Flow:
 
     def _admit(self, admitted: Admitted, now_us: int) -> None:
         self.account.received += 1
-        for victim in admitted.victims:
-            message = f"gave way to a newer frame of its stream ({admitted.frame.request.on_full})"
-            self._end(victim, Fault(ErrorCode.DROPPED, message), now_us)
         frame = admitted.frame
+        self._sharing.submitted(frame.producer, now_us)
+        for victim in admitted.room.victims:
+            message = f"gave way to a newer frame of its stream ({frame.request.on_full})"
+            self._end(victim, Fault(ErrorCode.DROPPED, message), now_us)
+        for victim in admitted.room.displaced:
+            message = "the queue is full: gave way to a producer with fewer frames waiting"
+            self._end(victim, Fault(ErrorCode.BUSY, message), now_us)
         self._window.admit(frame)
         self.schedule.push(frame)
         self._deadlines.add(frame)
@@ -149,6 +157,10 @@ class Flow:
         """Learn that the supervisor started a worker."""
         self.crew.expect(incarnation, service, self._pool_names.index("+".join(stages)))
 
+    def pool_failed(self, pool: str) -> None:
+        """Learn that the supervisor starts no more workers for a pool: what needs it is not kept waiting."""
+        self.crew.fail(self._pool_names.index(pool))
+
     def hello(self, incarnation: int, identity: bytes, now_us: int) -> Worker | None:
         """Take in a worker that is ready for work. Returns None for one that the supervisor did not announce."""
         worker = self.crew.hello(incarnation, identity)
@@ -161,7 +173,10 @@ class Flow:
         """Take a canary that is due, and waiting frames, into work, as far as jobs and arena allow."""
         if now_us >= self.canary.due_us:
             self._send_canary(now_us)
-        while self.ledger.working < self._jobs_max:
+        if not self.ledger.start_again():
+            return
+        places = self._sharing.places(now_us)
+        while self.ledger.working < places:
             frame = self.schedule.peek()
             if frame is None or not self.ledger.start(frame):
                 return
@@ -171,6 +186,8 @@ class Flow:
 
     def assign(self, now_us: int) -> list[tuple[Worker, list[Task]]]:
         """Give out what is ready: the tasks of one message for each of some workers."""
+        for frame in dict.fromkeys(self.crew.stranded()):
+            self._end(frame, Fault(ErrorCode.INTERNAL, "no worker is left that could finish it"), now_us)
         assignments = self.crew.assign(now_us)
         if assignments:
             self._look_at_us = min(self._look_at_us, now_us + self._stage_timeout_us + 1)
@@ -191,11 +208,12 @@ class Flow:
         if self.canary.frame is not None:
             self.canary.reached(self.ledger.pool_of(self.canary.frame), now_us)
 
-    def gone(self, incarnation: int, reason: str, now_us: int) -> None:
-        """Take the proof that a worker is dead: what it held is tried again, or given up."""
+    def gone(self, incarnation: int, reason: str, now_us: int) -> list[Frame]:
+        """Take the proof that a worker is dead: what it held is tried again, or given up. Returns what is poison."""
         worker = self.crew.gone(incarnation)
         if worker is None:
-            return
+            return []
+        poison: list[Frame] = []
         bereavement = self.ledger.gone(worker, reason)
         self.account.retried += len(bereavement.retried)
         for frame in bereavement.retried:
@@ -203,8 +221,10 @@ class Flow:
         for outcome in bereavement.outcomes:
             self._conclude(outcome, now_us, was_in_work=True)
             if outcome.fault is not None and outcome.fault.code is ErrorCode.POISON:
+                poison.append(outcome.frame)
                 detail = f"{outcome.frame.trace}: {outcome.fault.message}, the last by {reason}"
                 self.events.add(EventKind.QUARANTINED, worker.service, detail)
+        return poison
 
     # ---- time and the end
 
@@ -229,6 +249,11 @@ class Flow:
         self._look_at_us = min(NEVER_US if deadline_us is None else deadline_us, canary_us, *times, NEVER_US)
         return overdue
 
+    def excuse(self, gap_us: int) -> None:
+        """Leave a time in which this process did not run out of what workers may take. Producers' deadlines stand."""
+        self.crew.excuse(gap_us)
+        self.canary.excuse(gap_us)
+
     def next_us(self) -> int | None:
         """Return when `pass_time` is to be called at the latest, or None when nothing waits for time."""
         return None if self._look_at_us == NEVER_US else self._look_at_us
@@ -237,6 +262,23 @@ class Flow:
     def remembered_bytes(self) -> int:
         """What replies that may be asked for again take, about."""
         return self._window.remembered_bytes
+
+    def reconfigure(self, settings: Settings) -> None:
+        """Take over what can be changed while frames are in flight; all else stays as it was at the start."""
+        old, new = self._settings, settings
+        self._settings = msgspec.structs.replace(
+            old,
+            presets=new.presets,
+            frames=msgspec.structs.replace(old.frames, rate_per_second=new.frames.rate_per_second),
+            pipeline=msgspec.structs.replace(
+                old.pipeline,
+                queue_limit=new.pipeline.queue_limit,
+                queue_max_bytes=new.pipeline.queue_max_bytes,
+                queue_timeout_ms=new.pipeline.queue_timeout_ms,
+            ),
+        )
+        planner = Planner(self._settings.frames, compile_presets(new.presets), self._allocator)
+        self._admission.reconfigure(self._settings, planner)
 
     def drain(self) -> None:
         """Take no new frames from now on."""
@@ -262,7 +304,7 @@ class Flow:
 
     def _end(self, frame: Frame, fault: Fault, now_us: int) -> None:
         """End a frame from outside its work."""
-        was_in_work = frame.state is FrameState.WORKING
+        was_in_work = frame.state in IN_WORK
         if frame.state is FrameState.WAITING:
             self.schedule.remove(frame)
         self._conclude(self.ledger.give_up(frame, fault), now_us, was_in_work=was_in_work)
@@ -278,17 +320,24 @@ class Flow:
             self.account.complete(now_us - frame.arrived_us)
             self._learn_interval(now_us)
         else:
-            reply = error_reply(frame.key.request_id, fault.code, fault.message)
+            is_busy = fault.code is ErrorCode.BUSY
+            retry_after_ms = self._admission.retry_after_ms(self._interval_us) if is_busy else None
+            reply = error_reply(frame.key.request_id, fault.code, fault.message, retry_after_ms)
             self.account.fail(fault.code, was_in_work=was_in_work)
             if fault.code is ErrorCode.POISON:
                 self._quarantine.add(frame.payload_digest, now_us)
-            level = logging.ERROR if fault.code is ErrorCode.INTERNAL else logging.INFO
-            log.log(level, "%s: %s", fault.code, fault.message, extra={"trace": frame.trace})
+            log.log(self._level_of(fault.code), "%s: %s", fault.code, fault.message, extra={"trace": frame.trace})
         self._window.close(frame, reply, fault.code if fault else None, now_us)
         self._deadlines.finished()
         self._send(frame.sender, reply, now_us)
         frame.payload = b""
         frame.parts = []
+
+    def _level_of(self, code: ErrorCode) -> int:
+        """Say how loud an error is. What comes in floods is not told frame by frame."""
+        if code is ErrorCode.BUSY:
+            return logging.DEBUG
+        return logging.ERROR if code is ErrorCode.INTERNAL and not self.crew.is_broken else logging.INFO
 
     def _learn_interval(self, now_us: int) -> None:
         """Follow the time between finished frames; idle time does not count for more than a second."""

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from ipc.messages import Encoded, Extent
 from ipc.wire import Request
+from omnishotd.broker.peer import Peer
 from omnishotd.broker.plan import Plan
 
 Payload = bytes | memoryview
@@ -20,6 +21,8 @@ class FrameState(Enum):
     """In the queue; holds its compressed bytes and nothing of the arena."""
     WORKING = auto()
     """Holds extents; some worker has it, or will have it in a moment."""
+    RECALLED = auto()
+    """One of its workers died: when no other has it any more, and there is room, it is made again from its payload."""
     ABANDONED = auto()
     """Answered already, but a worker still has it: its extents stay until that worker answers or is proved dead."""
     FINISHED = auto()
@@ -30,6 +33,7 @@ class FrameEvent(Enum):
     """What can happen to a frame."""
 
     START = auto()
+    RECALL = auto()
     ABANDON = auto()
     FINISH = auto()
 
@@ -37,10 +41,18 @@ class FrameEvent(Enum):
 TRANSITIONS: Final[Mapping[tuple[FrameState, FrameEvent], FrameState]] = {
     (FrameState.WAITING, FrameEvent.START): FrameState.WORKING,
     (FrameState.WAITING, FrameEvent.FINISH): FrameState.FINISHED,
+    (FrameState.WORKING, FrameEvent.RECALL): FrameState.RECALLED,
     (FrameState.WORKING, FrameEvent.ABANDON): FrameState.ABANDONED,
     (FrameState.WORKING, FrameEvent.FINISH): FrameState.FINISHED,
+    (FrameState.RECALLED, FrameEvent.START): FrameState.WORKING,
+    (FrameState.RECALLED, FrameEvent.ABANDON): FrameState.ABANDONED,
+    (FrameState.RECALLED, FrameEvent.FINISH): FrameState.FINISHED,
     (FrameState.ABANDONED, FrameEvent.FINISH): FrameState.FINISHED,
 }
+
+
+IN_WORK: Final = frozenset({FrameState.WORKING, FrameState.RECALLED})
+"""Taken from the queue, and not answered yet."""
 
 
 class InvariantError(AssertionError):
@@ -49,18 +61,20 @@ class InvariantError(AssertionError):
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """The connection to answer to."""
+    """Who sent a message, and the connection to answer to."""
 
     identity: bytes
+    """The connection, by its routing id: a producer may choose it, so it says nothing of him."""
     has_delimiter: bool
     """Whether the message came with a REQ's empty delimiter, which the reply must carry too."""
+    peer: Peer
 
 
 class RequestKey(NamedTuple):
     """Scope and name of a request: what makes two requests one. A tuple, because it is hashed ten times a frame."""
 
     scope: str | bytes
-    """`client` of the header, or the connection where none was given."""
+    """As `Peer.scope` says."""
     request_id: str
 
 
@@ -82,7 +96,7 @@ class Frame:
     """Counts up in order of arrival."""
     trace: str
     producer: bytes
-    """The connection that submitted it: whose turn it uses."""
+    """The `Peer.id` of who submitted it: whose turn it uses."""
     sender: Sender
     """The connection to answer to; another one where the request was sent again from there."""
     key: RequestKey
@@ -95,8 +109,8 @@ class Frame:
     arrived_us: int
     deadline_us: int
     state: FrameState = FrameState.WAITING
-    deaths: int = 0
-    """Workers that died with this frame in their hands."""
+    killed: tuple[int, ...] = ()
+    """Incarnations of the workers that died with this frame in their hands."""
     suspect: bool = False
     """Whether it may have killed a worker: from then on it travels alone, so that the next death leaves no doubt."""
     leases_out: int = 0
@@ -118,6 +132,11 @@ class Frame:
     times: StageTimes = field(default_factory=StageTimes)
     is_canary: bool = False
     """Whether it is the broker's own and shows only that the stages work: no producer, not queued, not counted."""
+
+    @property
+    def deaths(self) -> int:
+        """How many workers died with this frame in their hands."""
+        return len(self.killed)
 
     @property
     def attempts(self) -> int:

@@ -4,9 +4,15 @@ The rules that nothing may break (each held by a test):
 - an extent is freed only when no lease on its frame is out, or by the answer that ends its last use;
 - an answer counts only under the lease that is current; a lease is used once;
 - a worker's leases end by its answers or by proof of its death, never by a deadline;
+- a frame that a worker had begun when it died is made again from its payload, which the broker holds in memory of its
+  own: of what that worker wrote, nothing gets into a picture;
 - whatever happens, a frame gets one outcome.
+
+What is not promised: all workers map all of the arena, so one that was taken over, or whose decoder writes far beyond
+its bounds, can spoil other frames that are in work at that moment.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -18,7 +24,7 @@ from ipc.pixels import Layout
 from ipc.settings import PoolSettings
 from ipc.stage import STAGES, Stage
 from omnishotd.broker.crew import Crew, Job, Worker
-from omnishotd.broker.frame import Frame, FrameEvent, FrameState, InvariantError, Payload
+from omnishotd.broker.frame import IN_WORK, Frame, FrameEvent, FrameState, InvariantError, Payload, StageTimes
 
 DEATHS_MAX: Final = 2
 """Workers that may die with a frame in their hands before it is given up."""
@@ -63,6 +69,8 @@ class Ledger:
         self._pool_of = {stage: index for index, stages in enumerate(self._stages) for stage in stages}
         self._whole_frame_pixels_max = whole_frame_pixels_max
         self._leases: dict[int, tuple[Job, Worker]] = {}
+        self._recalled: deque[Frame] = deque()
+        """Of the frames that are to be made again, those that nobody has any more. They hold nothing of the arena."""
         self._last_lease = 0
         self.working = 0
         """Frames that hold extents, without canaries."""
@@ -70,7 +78,7 @@ class Ledger:
         """Answers under a lease that was not current."""
 
     def start(self, frame: Frame) -> bool:
-        """Take a waiting frame into work. Returns False, and changes nothing, when the arena has no room now."""
+        """Take a frame into work. Returns False, and changes nothing, when the arena has no room now."""
         payload_bytes = len(frame.payload)
         sizes_bytes = frame.plan.sizes_bytes(payload_bytes)
         if self._is_whole(frame):
@@ -81,8 +89,8 @@ class Ledger:
             extents = self._allocator.allocate_all(sizes_bytes)
         if extents is None:
             return False
+        self.working += frame.state is FrameState.WAITING and not frame.is_canary
         frame.advance(FrameEvent.START)
-        self.working += not frame.is_canary
         outputs = frame.plan.outputs
         if not frame.plan.is_raw:
             frame.source = extents.pop(0)
@@ -97,6 +105,14 @@ class Ledger:
                 self._crew.add(self._output_job(frame, index, _first_stage(frame, index)))
         else:
             self._crew.add(self._decode_job(frame))
+        return True
+
+    def start_again(self) -> bool:
+        """Take recalled frames into work again. Returns False while one has no room: it goes before all that wait."""
+        while self._recalled:
+            if not self.start(self._recalled[0]):
+                return False
+            self._recalled.popleft()
         return True
 
     def lease(self, job: Job, worker: Worker) -> int:
@@ -120,6 +136,9 @@ class Ledger:
         if frame.state is FrameState.ABANDONED:
             self._close_if_home(frame)
             return None
+        if frame.state is FrameState.RECALLED:
+            self._release_if_home(frame)
+            return None
         if answer.fault is not None:
             return self.give_up(frame, answer.fault)
         if len(answer.step_us) != len(job.steps) or len(answer.encoded) != len(parts):
@@ -129,6 +148,8 @@ class Ledger:
     def give_up(self, frame: Frame, fault: Fault) -> Outcome:
         """End a frame with an error, whether it waits or is in work. Leases that are out come home later."""
         self._crew.discard(frame)
+        if frame in self._recalled:
+            self._recalled.remove(frame)
         if frame.state is FrameState.WAITING:
             frame.advance(FrameEvent.FINISH)
         elif frame.leases_out:
@@ -144,7 +165,7 @@ class Ledger:
         """
         worker.is_condemned = True
         begun = worker.batches[0].jobs
-        if len(begun) > 1 or begun[0].frame.state is not FrameState.WORKING:
+        if len(begun) > 1 or begun[0].frame.state not in IN_WORK:
             return None
         return self.give_up(begun[0].frame, fault)
 
@@ -157,8 +178,9 @@ class Ledger:
         retried: list[Frame] = []
         held = [job for batch in worker.batches for job in batch.jobs]
         # Once a frame, however many of its jobs the worker had: it is one death.
-        for frame in dict.fromkeys(job.frame for job in (worker.batches[0].jobs if worker.batches else ())):
-            frame.deaths += 1
+        begun = dict.fromkeys(job.frame for job in (worker.batches[0].jobs if worker.batches else ()))
+        for frame in begun:
+            frame.killed += (worker.incarnation,)
             frame.suspect = True
         for job in reversed(held):
             self._end_lease(job)
@@ -173,8 +195,10 @@ class Ledger:
                 fault = Fault(ErrorCode.POISON, f"{frame.deaths} workers died with this frame in their hands")
                 outcomes.append(self.give_up(frame, fault))
                 continue
-            self._restore(job)
-            self._crew.add(job, first=True)
+            if frame in begun or frame.state is FrameState.RECALLED:
+                self._recall(frame)
+            else:
+                self._crew.add(job, first=True)
             if frame not in retried and not frame.is_canary:
                 retried.append(frame)
         return Bereavement(outcomes, retried)
@@ -190,7 +214,7 @@ class Ledger:
         holders: dict[Frame, str] = {}
         for job, worker in self._leases.values():
             holders.setdefault(job.frame, worker.service)
-        for frame in self._crew.ready_frames():
+        for frame in (*self._crew.ready_frames(), *self._recalled):
             holders.setdefault(frame, NOBODY)
         return holders
 
@@ -199,13 +223,20 @@ class Ledger:
         job.lease = 0
         job.frame.leases_out -= 1
 
-    def _restore(self, job: Job) -> None:
-        """Write the payload again before a retry: the dead worker may have scribbled over it."""
-        frame = job.frame
-        if job.stages[0] is Stage.DECODE and frame.source is not None:
-            self._write(frame.source, frame.payload)
-        elif frame.plan.is_raw and frame.pixels is not None:
-            self._write(frame.pixels, frame.payload)
+    def _recall(self, frame: Frame) -> None:
+        """Have a frame made again from its payload, as soon as nobody else has it."""
+        if frame.state is FrameState.WORKING:
+            frame.advance(FrameEvent.RECALL)
+            self._crew.discard(frame)
+        self._release_if_home(frame)
+
+    def _release_if_home(self, frame: Frame) -> None:
+        """Give back all that a recalled frame holds, once no worker can touch it: it must not wait for room with it."""
+        if frame.leases_out:
+            return
+        self._free_all(frame)
+        frame.times = StageTimes(queue=frame.times.queue)
+        self._recalled.appendleft(frame)
 
     def _take_further(self, job: Job, answer: Answer, parts: Sequence[Any]) -> Outcome | None:
         frame = job.frame
@@ -266,6 +297,9 @@ class Ledger:
             raise InvariantError(f"frame {frame.trace} closed with {frame.leases_out} leases out")
         frame.advance(FrameEvent.FINISH)
         self.working -= not frame.is_canary
+        self._free_all(frame)
+
+    def _free_all(self, frame: Frame) -> None:
         for extent in (frame.source, frame.pixels, *frame.results):
             self._free(frame, extent)
         if frame.block is not None:

@@ -1,11 +1,10 @@
-"""The broker's process: two ROUTER sockets and one loop that carries messages to and from the `Flow`."""
+"""The broker's process: one loop that carries messages between producers, workers, supervisor and the `Flow`."""
 
 import logging
 import time
 from collections import deque
-from typing import Any, Final
+from typing import Final
 
-import msgspec
 import zmq
 
 from ipc.arena import Arena
@@ -15,96 +14,132 @@ from ipc.examination import Examiner
 from ipc.extents import ExtentAllocator
 from ipc.heap import HeapGauge
 from ipc.messages import (
-    Batch,
+    Beat,
     Drain,
     Drained,
     Examine,
-    Hello,
     Kill,
+    Poisoned,
+    PoolFailed,
+    Reconfigure,
+    Retire,
+    Retired,
     Start,
     Stop,
-    ToBroker,
     ToChild,
     WorkerExpected,
     WorkerGone,
 )
-from ipc.sockets import bind_producers, bind_work
+from ipc.sockets import bind_work
 from ipc.telemetry import BrokerTelemetry, TelemetrySender
+from ipc.upkeep import Upkeep
+from omnishotd.broker.allowance import DESCRIPTORS_MAX
 from omnishotd.broker.crew import Worker
+from omnishotd.broker.door import Door
 from omnishotd.broker.figures import arena_figures, load_figures, owner_figures, producer_figures
 from omnishotd.broker.flow import Flow
-from omnishotd.broker.frame import Payload, Sender
+from omnishotd.broker.frame import Payload
+from omnishotd.broker.pauses import Pauses
 from omnishotd.broker.producers import Producers
+from omnishotd.broker.relays import Relays
+from omnishotd.broker.road import Road
+from omnishotd.broker.turnstile import Turnstile
 
 log = logging.getLogger(__name__)
 
-MESSAGES_PER_TURN_MAX: Final = 64
-"""Messages taken from one socket before the other, and the time, get their turn."""
+REQUESTS_PER_TURN_MAX: Final = 64
+"""Messages taken from producers before the workers, and the time, get their turn."""
+REQUEST_BYTES_PER_TURN_MAX: Final = 32 << 20
+"""As far as payloads are looked at, a turn takes some ten milliseconds at most."""
 MESSAGE_LIMIT_FACTOR: Final = 4
 """The socket takes more than a frame may have, so that TOO_LARGE can be said instead of a dropped connection."""
 COPIED_BYTES_MAX: Final = 64 << 10
 """Parts below are cheaper to copy than to keep in ZeroMQ's messages."""
 BACKLOG_RETRY_MS: Final = 5
+TELEMETRY_MARK: Final = 64
+"""Messages that may wait for a collector: all workers' go through here."""
 
 
 class BrokerProcess:
     """Owner of the broker's sockets."""
 
-    def __init__(self, start: Start, channel: Channel[ToChild], context: zmq.Context[zmq.Socket[bytes]]) -> None:
+    def __init__(
+        self,
+        start: Start,
+        channel: Channel[ToChild],
+        context: zmq.Context[zmq.Socket[bytes]],
+        descriptors_max: int = DESCRIPTORS_MAX,
+    ) -> None:
         settings = start.settings
         self._start = start
         self._channel = channel
         self._arena = Arena(start.arena_fd, start.arena_bytes)
         self._allocator = ExtentAllocator(start.arena_bytes)
         self._work = bind_work(context, start.work_endpoint, start.arena_bytes)
-        self._door = bind_producers(
-            context,
-            settings.frames.endpoints,
-            settings.frames.max_frame_bytes * MESSAGE_LIMIT_FACTOR,
-            settings.frames.socket_mode,
-        )
-        self._producers = Producers(self._door)
+        self._door = Door(context, settings.frames, settings.frames.max_frame_bytes * MESSAGE_LIMIT_FACTOR)
+        self._turnstile = Turnstile(self._door.socket, settings.frames.endpoints, descriptors_max)
+        self._producers = Producers(self._door.socket)
         self.flow = Flow(settings, start.epoch, self._allocator, self._arena.write, self._producers.send)
-        self._telemetry = TelemetrySender(context, start.telemetry_endpoint)
+        self._telemetry = TelemetrySender(context, start.telemetry_endpoint, mark=TELEMETRY_MARK)
+        relays = Relays(start.epoch, self._telemetry.forward)
+        self._road = Road(self._work, self.flow, relays, self._kill, self._read_orders)
         self._canary_verdict = self.flow.canary.verdict
         self._heap = HeapGauge()
+        self._upkeep = Upkeep(self._arena)
         self._examiner = Examiner(start.service, channel.send)
-        self._reports: msgspec.msgpack.Decoder[ToBroker] = msgspec.msgpack.Decoder(ToBroker)
-        self._encoder = msgspec.msgpack.Encoder()
-        self._workers: dict[bytes, Worker] = {}
         self._orders: deque[ToChild] = deque()
         """Read, and to be obeyed within the same turn."""
+        self._pauses = Pauses()
+        self._beat_every_us = settings.supervisor.beat_interval_ms * 1000
+        self._beat_due_us = 0
         self._drain_until_us: int | None = None
         self._is_drained = False
         self._is_stopped = False
         self._poller = zmq.Poller()
-        for source in (self._work, self._door, channel.fileno()):
-            self._poller.register(source, zmq.POLLIN)
+        arrivals = self._turnstile.arrivals
+        for source in (self._work, self._door.socket, arrivals, self._door.questions, channel.fileno()):
+            if source is not None:
+                self._poller.register(source, zmq.POLLIN)
 
     def run(self) -> None:
         """Work until told to stop."""
+        wait_ms = 0
         while not self._is_stopped:
-            ready = dict(self._poller.poll(self._wait_ms()))
+            ready = dict(self._poller.poll(wait_ms))
             now_us = time.monotonic_ns() // 1000
+            self._excuse(self._pauses.gap_us(now_us))
+            self._beat(now_us)
             if self._channel.fileno() in ready:
                 self._read_orders()
             if self._work in ready:
-                self._take_reports(now_us)
+                self._road.take_reports(now_us)
             self._obey(now_us)
-            if self._door in ready:
+            if self._turnstile.arrivals in ready:
+                self._door.arrived(self._turnstile.take_arrivals(now_us), now_us / 1e6)
+            self._turnstile.pass_time(now_us)
+            if self._door.socket in ready:
                 self._take_requests(now_us)
+            if self._door.questions in ready:
+                self._door.answer_questions()
+            self._door.pass_time(now_us / 1e6)
             for worker in self.flow.pass_time(now_us):
-                self._channel.send(Kill(worker.incarnation, "over its time limit", Cause.TIME_LIMIT))
-            self._give_work(now_us)
+                self._kill(worker, "over its time limit", Cause.TIME_LIMIT)
+            self.flow.start_waiting(now_us)
+            self._road.give_work(now_us)
+            for worker in self.flow.crew.retired():
+                self._channel.send(Retired(worker.incarnation))
             if self._producers.has_backlog:
                 self._producers.flush(now_us)
             self._finish_drain(now_us)
             self._tell(now_us / 1e6)
+            wait_ms = self._wait_ms()
+            self._pauses.expect(now_us, wait_ms)
 
     def close(self) -> None:
         """Close the sockets; replies on their way get the door's linger."""
         self._telemetry.close()
         self._work.close()
+        self._turnstile.close()
         self._door.close()
         self._arena.close()
 
@@ -113,77 +148,53 @@ class BrokerProcess:
         if self._producers.has_backlog or self._drain_until_us is not None:
             return BACKLOG_RETRY_MS
         now_us = time.monotonic_ns() // 1000
-        wait_ms = self._telemetry.due_in_ms(now_us / 1e6)
+        beat_ms = max(0, -(-(self._beat_due_us - now_us) // 1000))
+        wait_ms = min(beat_ms, self._telemetry.due_in_ms(now_us / 1e6))
+        door_ms = self._door.due_in_ms(now_us / 1e6)
+        if door_ms is not None:
+            wait_ms = min(wait_ms, door_ms)
         next_us = self.flow.next_us()
         if next_us is not None:
             wait_ms = min(wait_ms, max(0, -(-(next_us - now_us) // 1000)))
         return wait_ms
 
+    def _excuse(self, gap_us: int) -> None:
+        """Blame nobody for a time in which this process did not run."""
+        if gap_us:
+            log.warning("did not run for %.1f s; workers' time limits are put off by as much", gap_us / 1e6)
+            self.flow.excuse(gap_us)
+            self._producers.excuse(gap_us)
+
     # ---- producers
 
     def _take_requests(self, now_us: int) -> None:
-        for _ in range(MESSAGES_PER_TURN_MAX):
+        taken_bytes = 0
+        for _ in range(REQUESTS_PER_TURN_MAX):
             try:
-                parts = self._door.recv_multipart(zmq.DONTWAIT, copy=False)
+                received = self._door.receive()
             except zmq.Again:
                 return
-            has_delimiter = len(parts) > 1 and not len(parts[1])
-            sender = Sender(parts[0].bytes, has_delimiter)
-            self.flow.receive(sender, [_content(part) for part in parts[1 + has_delimiter :]], now_us)
-
-    # ---- workers
-
-    def _give_work(self, now_us: int) -> None:
-        self.flow.start_waiting(now_us)
-        for worker, tasks in self.flow.assign(now_us):
-            try:
-                self._work.send_multipart([worker.identity, self._encoder.encode(Batch(tasks))], zmq.DONTWAIT)
-            except zmq.ZMQError as error:
-                # It is dying, or does not read: what it was given comes back with the proof of its death.
-                log.warning("%s cannot be reached (%s)", worker.service, error)
-                worker.is_condemned = True
-                self._channel.send(Kill(worker.incarnation, "cannot be reached", Cause.UNREACHABLE))
-
-    def _take_reports(self, now_us: int) -> None:
-        for _ in range(MESSAGES_PER_TURN_MAX):
-            try:
-                parts = self._work.recv_multipart(zmq.DONTWAIT, copy=False)
-            except zmq.Again:
-                return
-            identity = parts[0].bytes
-            try:
-                self._take_report(identity, parts[1:], now_us)
-            except (msgspec.MsgspecError, UnicodeDecodeError, IndexError) as error:
-                self._distrust(identity, str(error))
-
-    def _take_report(self, identity: bytes, parts: list[Any], now_us: int) -> None:
-        message = self._reports.decode(parts[0].buffer)
-        if isinstance(message, Hello):
-            # ORDER: announced before it was started, so the announcement can be read by now. A hello of nobody would
-            # be lost, and the worker with it.
-            self._read_orders()
-            worker = self.flow.hello(message.incarnation, identity, now_us)
-            if worker is not None:
-                self._workers[identity] = worker
-            return
-        known = self._workers.get(identity)
-        if known is None:
-            return
-        first = 1
-        for answer in message.answers:
-            last = first + len(answer.encoded)
-            self.flow.answered(known, answer, parts[first:last], now_us)
-            first = last
-
-    def _distrust(self, identity: bytes, what: str) -> None:
-        """Have a worker killed that does not speak the protocol: its memory cannot be trusted."""
-        worker = self._workers.get(identity)
-        if worker is not None and not worker.is_condemned:
-            log.error("%s said something that is no message: %s", worker.service, what)
-            worker.is_condemned = True
-            self._channel.send(Kill(worker.incarnation, "broke the protocol", Cause.PROTOCOL))
+            if received is not None:
+                sender, parts = received
+                self.flow.receive(sender, [_content(part) for part in parts], now_us)
+                taken_bytes += sum(map(len, parts))
+                if taken_bytes > REQUEST_BYTES_PER_TURN_MAX:
+                    return
 
     # ---- supervisor
+
+    def _beat(self, now_us: int) -> None:
+        """Show that the loop turns. A supervisor that does not read needs no more of it than lies there already."""
+        if now_us < self._beat_due_us:
+            return
+        self._beat_due_us = now_us + self._beat_every_us
+        if self._channel.wants_flush:
+            self._channel.flush()
+        else:
+            self._channel.send(Beat())
+
+    def _kill(self, worker: Worker, reason: str, cause: Cause) -> None:
+        self._channel.send(Kill(worker.incarnation, reason, cause))
 
     def _read_orders(self) -> None:
         """Learn of new workers at once, and keep all else for `_obey`."""
@@ -197,10 +208,14 @@ class BrokerProcess:
         while self._orders:
             message = self._orders.popleft()
             if isinstance(message, WorkerGone):
-                # What it finished before it died is in the socket already: take that first, or it is done twice.
-                self._take_reports(now_us)
-                self._forget(message.incarnation)
-                self.flow.gone(message.incarnation, message.reason, now_us)
+                self._bury(message, now_us)
+            elif isinstance(message, Retire):
+                self.flow.crew.retire(message.incarnation)
+            elif isinstance(message, PoolFailed):
+                self.flow.pool_failed(message.pool)
+            elif isinstance(message, Reconfigure):
+                self.flow.reconfigure(message.settings)
+                self._door.reconfigure(message.settings.frames)
             elif isinstance(message, Drain):
                 self.flow.drain()
                 self._drain_until_us = now_us + message.within_ms * 1000
@@ -209,9 +224,12 @@ class BrokerProcess:
             elif isinstance(message, Stop):
                 self._is_stopped = True
 
-    def _forget(self, incarnation: int) -> None:
-        for identity in [key for key, worker in self._workers.items() if worker.incarnation == incarnation]:
-            del self._workers[identity]
+    def _bury(self, message: WorkerGone, now_us: int) -> None:
+        # What it finished before it died is in the socket already: take that first, or it is done twice.
+        self._road.take_reports(now_us)
+        self._road.forget(message.incarnation)
+        for frame in self.flow.gone(message.incarnation, message.reason, now_us):
+            self._channel.send(Poisoned(list(frame.killed)))
 
     def _finish_drain(self, now_us: int) -> None:
         if self._drain_until_us is None or self._is_drained:
@@ -228,6 +246,9 @@ class BrokerProcess:
     def _tell(self, now_s: float) -> None:
         """Send figures if they are due, and at once when canaries begin, or cease, to come back."""
         self._examiner.pass_time(now_s)
+        if not self.flow.is_idle:
+            self._upkeep.worked(now_s)
+        self._upkeep.pass_time(now_s)
         if self.flow.canary.verdict is not self._canary_verdict:
             self._canary_verdict = self.flow.canary.verdict
             self._telemetry.hurry()
@@ -250,12 +271,13 @@ class BrokerProcess:
                 replies_dropped=self._producers.dropped,
                 stale_answers=flow.ledger.stale_answers,
                 reply_bytes=self._producers.picture_bytes,
+                backlog_bytes=self._producers.backlog_bytes,
             ),
             errors={code.value: count for code, count in account.errors.items()},
             latency=account.latency.snapshot(),
             queue_latency=account.queue_latency.snapshot(),
             arena=arena_figures(self._allocator.figures()),
-            workers=load_figures(self._workers.values()),
+            workers=load_figures(self._road.workers),
             is_draining=flow.is_draining,
             remembered_bytes=flow.remembered_bytes,
             queued_by_priority=flow.schedule.count_by_priority(),

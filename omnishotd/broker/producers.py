@@ -1,4 +1,8 @@
-"""The way back to the producers: replies go out at once, wait within bounds, or are dropped. Nothing ever blocks."""
+"""The way back to the producers: replies go out at once, wait within bounds, or are dropped. Nothing ever blocks.
+
+What one who does not read can make the broker hold: `ipc.sockets.PRODUCER_SEND_MARK` replies in libzmq, and then a
+backlog here, for `BACKLOG_AGE_US_MAX`. All backlogs together are bounded too: whose is largest loses it.
+"""
 
 from collections import deque
 from collections.abc import Sequence
@@ -12,6 +16,8 @@ from omnishotd.broker.replies import Reply
 
 BACKLOG_COUNT_MAX: Final = 512
 BACKLOG_BYTES_MAX: Final = 64 << 20
+BACKLOGS_BYTES_MAX: Final = 128 << 20
+"""Of all producers together."""
 BACKLOG_AGE_US_MAX: Final = 10_000_000
 """A producer that has taken nothing for so long is not waited for."""
 
@@ -36,6 +42,8 @@ class Producers:
     def __init__(self, outlet: Outlet) -> None:
         self._outlet = outlet
         self._backlogs: dict[bytes, _Backlog] = {}
+        self.backlog_bytes = 0
+        """Of all replies that wait."""
         self.dropped = 0
         """Replies to producers that are gone, or did not read."""
         self.picture_bytes = 0
@@ -58,19 +66,32 @@ class Producers:
             return
         backlog.replies.append((sender, reply))
         backlog.bytes += reply.bytes
+        self.backlog_bytes += reply.bytes
+        while self.backlog_bytes > BACKLOGS_BYTES_MAX:
+            self._drop(max(self._backlogs, key=lambda identity: self._backlogs[identity].bytes))
 
     def flush(self, now_us: int) -> None:
         """Try the kept replies again."""
         for identity in list(self._backlogs):
             backlog = self._backlogs[identity]
             while backlog.replies and self._sent(*backlog.replies[0]):
-                backlog.bytes -= backlog.replies.popleft()[1].bytes
+                size_bytes = backlog.replies.popleft()[1].bytes
+                backlog.bytes -= size_bytes
+                self.backlog_bytes -= size_bytes
                 backlog.moved_us = now_us
-            if now_us - backlog.moved_us > BACKLOG_AGE_US_MAX:
-                self.dropped += len(backlog.replies)
-                backlog.replies.clear()
-            if not backlog.replies:
-                del self._backlogs[identity]
+            if not backlog.replies or now_us - backlog.moved_us > BACKLOG_AGE_US_MAX:
+                self._drop(identity)
+
+    def excuse(self, gap_us: int) -> None:
+        """Leave out a time in which this process did not run: nobody could take anything."""
+        for backlog in self._backlogs.values():
+            backlog.moved_us += gap_us
+
+    def _drop(self, identity: bytes) -> None:
+        """Wait for a producer no longer."""
+        backlog = self._backlogs.pop(identity)
+        self.dropped += len(backlog.replies)
+        self.backlog_bytes -= backlog.bytes
 
     def _sent(self, sender: Sender, reply: Reply) -> bool:
         """Send now. Returns False when there is no room; a producer that is gone counts as done."""

@@ -1,9 +1,12 @@
 """Schedule: which waiting frame is next. Pure.
 
 By priority, and within a priority in turn between producers, so that one producer's thousand frames do not stand before
-another's single one. Bounded by count and by bytes.
+another's single one. Bounded by count and by bytes. When it is full, the longest line gives way to a shorter one, so
+that nobody can keep the others out.
 """
 
+import heapq
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ipc.wire import PRIORITY_MAX
@@ -19,6 +22,17 @@ class Room:
 
     is_there: bool
     victims: tuple[Frame, ...] = ()
+    """Of its own stream, which gave leave for it."""
+    displaced: tuple[Frame, ...] = ()
+    """Of the producer with the longest line."""
+
+
+@dataclass(slots=True)
+class _Length:
+    """How much of one producer waits."""
+
+    count: int = 0
+    bytes: int = 0
 
 
 @dataclass(slots=True)
@@ -38,32 +52,46 @@ class Schedule:
         self._count_max = count_max
         self._bytes_max = bytes_max
         self._levels: list[Turns] = [{} for _ in range(PRIORITY_MAX + 1)]
-        self._bytes_of: dict[bytes, int] = {}
-        """By producer with waiting frames; no payload is empty."""
+        self._lengths: dict[bytes, _Length] = {}
+        """By producer with waiting frames."""
+        self._longest_max = 0
+        """No line has more frames than this: it rises with each frame, and is made exact when somebody looks."""
         self.count = 0
         self.bytes = 0
 
-    def room(self, producer: bytes, stream: str | None, on_full: str, payload_bytes: int) -> Room:
+    def set_bounds(self, count_max: int, bytes_max: int) -> None:
+        """Change how much may wait. What waits already stays."""
+        self._count_max = count_max
+        self._bytes_max = bytes_max
+
+    def room(self, producer: bytes, scope: str | bytes, stream: str | None, on_full: str, payload_bytes: int) -> Room:
         """Decide whether a new frame has room, and at whose cost. Changes nothing."""
         if on_full == "latest":
-            victims = self._of_stream(producer, stream)
-            return Room(self._has_room(payload_bytes, victims), tuple(victims))
+            victims = self._of_stream(producer, scope, stream)
+            if self._has_room(payload_bytes, victims):
+                return Room(True, tuple(victims))
+            return self._room_of_longest(producer, payload_bytes, victims)
         if self._has_room(payload_bytes, []):
             return Room(True)
         if on_full == "drop_oldest":
             victims = []
-            for frame in self._of_stream(producer, stream):
+            for frame in self._of_stream(producer, scope, stream):
                 victims.append(frame)
                 if self._has_room(payload_bytes, victims):
                     return Room(True, tuple(victims))
-        return Room(False)
+        return self._room_of_longest(producer, payload_bytes, [])
 
     def push(self, frame: Frame) -> None:
         """Queue a frame. The caller has asked for `room`."""
         turns = self._levels[frame.request.priority]
         producer, payload_bytes = frame.producer, len(frame.payload)
         turns.setdefault(producer, {})[frame.number] = frame
-        self._bytes_of[producer] = self._bytes_of.get(producer, 0) + payload_bytes
+        length = self._lengths.get(producer)
+        if length is None:
+            length = self._lengths[producer] = _Length()
+        length.count += 1
+        length.bytes += payload_bytes
+        self._longest_max = max(self._longest_max, length.count)
         self.count += 1
         self.bytes += payload_bytes
 
@@ -91,11 +119,11 @@ class Schedule:
         del frames[frame.number]
         if not frames:
             del turns[producer]
-        left_bytes = self._bytes_of[producer] - payload_bytes
-        if left_bytes:
-            self._bytes_of[producer] = left_bytes
-        else:
-            del self._bytes_of[producer]
+        length = self._lengths[producer]
+        length.count -= 1
+        length.bytes -= payload_bytes
+        if not length.count:
+            del self._lengths[producer]
         self.count -= 1
         self.bytes -= payload_bytes
 
@@ -111,10 +139,49 @@ class Schedule:
                 line = lines.get(producer)
                 if line is None:
                     frame = next(iter(frames.values()))
-                    lines[producer] = Line(frame, len(frames), self._bytes_of[producer])
+                    lines[producer] = Line(frame, len(frames), self._lengths[producer].bytes)
                 else:
                     line.count += len(frames)
         return list(lines.values())
+
+    def _room_of_longest(self, producer: bytes, payload_bytes: int, victims: list[Frame]) -> Room:
+        """Take room from the longest line, newest frame first, if it stays no shorter than the newcomer's becomes.
+
+        Lines are measured by what is short: frames, or bytes.
+        """
+        own = self._lengths.get(producer, _Length())
+        own_count = own.count - len(victims) + 1
+        own_bytes = own.bytes - sum(len(frame.payload) for frame in victims) + payload_bytes
+        by_bytes = self.bytes - own.bytes + own_bytes > self._bytes_max
+        if not by_bytes and own_count >= self._longest_max:
+            return Room(False)
+        longest = self._longest(by_bytes=by_bytes)
+        if longest is None or longest == producer:
+            return Room(False)
+        count, held_bytes = self._lengths[longest].count, self._lengths[longest].bytes
+        displaced: list[Frame] = []
+        for frame in self._newest_first(longest):
+            displaced.append(frame)
+            count -= 1
+            held_bytes -= len(frame.payload)
+            if (held_bytes < own_bytes) if by_bytes else (count < own_count):
+                return Room(False)
+            if self._has_room(payload_bytes, victims + displaced):
+                return Room(True, tuple(victims), tuple(displaced))
+        return Room(False)
+
+    def _longest(self, *, by_bytes: bool) -> bytes | None:
+        """Name the producer with the longest line."""
+        if by_bytes:
+            return max(self._lengths, key=lambda producer: self._lengths[producer].bytes, default=None)
+        longest = max(self._lengths, key=lambda producer: self._lengths[producer].count, default=None)
+        self._longest_max = 0 if longest is None else self._lengths[longest].count
+        return longest
+
+    def _newest_first(self, producer: bytes) -> Iterator[Frame]:
+        """Yield a producer's waiting frames of all priorities."""
+        levels = [reversed(turns[producer].values()) for turns in self._levels if producer in turns]
+        return heapq.merge(*levels, key=lambda frame: -frame.number)
 
     def _has_room(self, payload_bytes: int, victims: list[Frame]) -> bool:
         return (
@@ -122,13 +189,13 @@ class Schedule:
             and self.bytes - sum(len(frame.payload) for frame in victims) + payload_bytes <= self._bytes_max
         )
 
-    def _of_stream(self, producer: bytes, stream: str | None) -> list[Frame]:
-        """List a stream's waiting frames, oldest first. A stream belongs to its producer."""
+    def _of_stream(self, producer: bytes, scope: str | bytes, stream: str | None) -> list[Frame]:
+        """List a stream's waiting frames, oldest first. A stream belongs to its scope, as an id does."""
         frames = [
             frame
             for turns in self._levels
             for frame in turns.get(producer, {}).values()
-            if frame.request.stream == stream
+            if frame.request.stream == stream and frame.key.scope == scope
         ]
         frames.sort(key=lambda frame: frame.number)
         return frames

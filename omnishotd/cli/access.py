@@ -99,7 +99,7 @@ def find_access(url: str | None, file: Path | None, token_file: Path | None) -> 
     if url is not None and (file is None or named is not None):
         # No token of the system's own configuration goes to an address that it does not name.
         return Access(_checked(url), named)
-    control = read_configuration(file, (), is_to_serve=False).configuration.control
+    control = read_configuration(file, (), is_to_serve=False).settings().control
     if named is None and control.token_file:
         named = TokenFile(Path(control.token_file), is_required=False)
     if url is None:

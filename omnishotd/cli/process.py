@@ -52,6 +52,15 @@ Examples:
     help="The daemon to use; default: $OMNISHOTD_ENDPOINT, else one that runs, else a private one.",
 )
 @click.option(
+    "--server-key", metavar="KEY", help="For a daemon on tcp://: its public key; default: $OMNISHOTD_SERVER_KEY."
+)
+@click.option(
+    "--key-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="For a daemon on tcp://: your secret key; default: $OMNISHOTD_KEY_FILE.",
+)
+@click.option(
     "--config",
     "file",
     type=click.Path(path_type=Path),
@@ -68,6 +77,8 @@ def process(  # noqa: PLR0913, PLR0917 - click gives each option by its name
     quality: int | None,
     form: str | None,
     endpoint: str | None,
+    server_key: str | None,
+    key_file: Path | None,
     file: Path | None,
     as_json: bool,
 ) -> int:
@@ -91,8 +102,12 @@ def process(  # noqa: PLR0913, PLR0917 - click gives each option by its name
     for unsearched in found.unsearched:
         report.add(Failed(unsearched.folder, "UNREADABLE", unsearched.message))
     if found.pictures:
-        with _terminated_in_order(), _reached(endpoint, file) as reached:
-            _run(reached, found.pictures, request, report)
+        with (
+            _terminated_in_order(),
+            _reached(endpoint, file) as reached,
+            _client(reached, server_key, key_file) as client,
+        ):
+            _run(client, found.pictures, request, report)
     return report.close(time.monotonic() - started)
 
 
@@ -170,27 +185,26 @@ def _terminated_in_order() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _run(endpoint: str, pictures: "Sequence[Picture]", request: Request, report: _Report) -> None:
+def _run(client: "Client", pictures: "Sequence[Picture]", request: Request, report: _Report) -> None:
     from omnishotd.cli.progress import progress
     from omnishotd.cli.submission import Submission
     from omnishotd.client import OmnishotError
 
     try:
-        with _client(endpoint) as client:
-            limits = client.info(timeout_s=_REACH_SECONDS_MAX).limits
-            with progress(len(pictures)) as advance:
-                for outcome in Submission(client, pictures, request, limits["max_frame_bytes"]):
-                    advance()
-                    report.add(outcome)
+        limits = client.info(timeout_s=_REACH_SECONDS_MAX).limits
+        with progress(len(pictures)) as advance:
+            for outcome in Submission(client, pictures, request, limits["max_frame_bytes"]):
+                advance()
+                report.add(outcome)
     except OmnishotError as error:
-        raise Failure(f"no daemon answers at {endpoint}: {error}", os.EX_UNAVAILABLE) from error
+        raise Failure(str(error), os.EX_UNAVAILABLE) from error
 
 
-def _client(endpoint: str) -> "Client":
+def _client(endpoint: str, server_key: str | None, key_file: Path | None) -> "Client":
     from omnishotd.client import Client
 
     try:
-        return Client(endpoint=endpoint)
+        return Client(endpoint=endpoint, server_key=server_key, key_file=key_file)
     except ValueError as error:
         raise Failure(str(error), 2) from error
 

@@ -8,6 +8,7 @@ from typing import Any, Final, NoReturn
 
 import click
 
+from ipc.journal import Priority, for_standard_error
 from omnishotd import __version__
 
 EXIT_INTERRUPTED = 130
@@ -67,7 +68,7 @@ def _say(message: str, status: int) -> int:
     # Where stderr is full as well, the status has to do.
     with contextlib.suppress(OSError):
         for line in message.splitlines():
-            click.echo(f"omnishotd: {line}", err=True)
+            click.echo(for_standard_error(f"omnishotd: {line}", Priority.ERROR), err=True)
     return status
 
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from ipc.printable import printable
 from omnishotd.cli import panels
 from omnishotd.cli.figures import Metrics, Service
-from omnishotd.cli.keys import MEANINGS
+from omnishotd.cli.keyboard import MEANINGS
 from omnishotd.cli.panels import FAULT, GOOD, LABEL, WARNING
 from omnishotd.cli.quantities import duration
 from omnishotd.cli.roster import roster

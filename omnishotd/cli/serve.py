@@ -6,12 +6,15 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from omnishotd.cli.configured import config_option, read_configuration, set_option
 from omnishotd.cli.program import Failure
+
+if TYPE_CHECKING:
+    from ipc.settings import Settings
 
 
 @click.command(
@@ -33,10 +36,18 @@ Examples:
     type=click.Choice(["auto", "text", "json"]),
     default="auto",
     show_default=True,
-    help="Form of log lines on stderr; auto: text on a terminal, else JSON.",
+    help="Form of log lines on stderr; auto: text on a terminal and in the journal, else JSON.",
 )
 @click.option("--ready-fd", type=int, hidden=True, help="Write R here when ready.")
-@click.option("--stop-with-parent", is_flag=True, hidden=True, help="Stop when the process that started this one ends.")
+@click.option("--settings-to", type=int, hidden=True, help="Write the settings here, and end.")
+@click.option(
+    "--stop-with-parent",
+    is_flag=True,
+    hidden=True,
+    expose_value=False,
+    callback=lambda _context, _parameter, wanted: _stop_with_parent() if wanted else None,
+    help="Stop when the process that started this one ends.",
+)
 def serve(
     file: Path | None,
     assignments: tuple[str, ...],
@@ -45,19 +56,25 @@ def serve(
     port: int | None,
     log_format: str,
     ready_fd: int | None,
-    stop_with_parent: bool,
-) -> NoReturn:
+    settings_to: int | None,
+) -> None:
     """Run the daemon until SIGTERM or SIGINT.
 
-    Its log goes to stderr. SIGTERM lets accepted frames finish; a second one does not. Configuration errors are all
-    told at once and end the program with status 78.
+    Its log goes to stderr. SIGTERM lets accepted frames finish; a second one does not. SIGHUP has the configuration
+    read again. Configuration errors are all told at once and end the program with status 78.
     """
-    if stop_with_parent:
-        _stop_with_parent()
-    resolution = read_configuration(file, [*assignments, *_direct(endpoints, host, port)])
-    arguments = ["--settings-fd", str(_written(resolution.settings())), "--log-format", log_format]
+    said = [*assignments, *_direct(endpoints, host, port)]
+    settings = read_configuration(file, said).settings()
+    if settings_to is not None:
+        _write(settings, settings_to)
+        return
+    arguments = ["--settings-fd", str(_written(settings)), "--log-format", log_format]
     if ready_fd is not None:
         arguments += ["--ready-fd", str(ready_fd)]
+    _become_supervisor([*arguments, "--", *_repeated(file, said)])
+
+
+def _become_supervisor(arguments: list[str]) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     # The mask is kept by exec: a signal that comes before the supervisor can handle it waits until it can.
@@ -76,15 +93,29 @@ def _direct(endpoints: tuple[str, ...], host: str | None, port: int | None) -> I
         yield f"control.port={port}"
 
 
-def _written(settings: object) -> int:
-    """Write settings into memory that the next program in this process inherits as a file."""
-    import msgspec
+def _repeated(file: Path | None, assignments: list[str]) -> list[str]:
+    """Return the arguments with which a reload reads the same configuration again."""
+    arguments = ["serve", "--stop-with-parent"]
+    if file is not None:
+        arguments += ["--config", str(file)]
+    for assignment in assignments:
+        arguments += ["--set", assignment]
+    return arguments
 
+
+def _written(settings: "Settings") -> int:
+    """Write settings into memory that the next program in this process inherits as a file."""
     memory = os.memfd_create("omnishotd-settings", 0)
-    with open(memory, "wb", closefd=False) as stream:
-        stream.write(msgspec.msgpack.encode(settings))
+    _write(settings, memory)
     os.lseek(memory, 0, os.SEEK_SET)
     return memory
+
+
+def _write(settings: "Settings", descriptor: int) -> None:
+    import msgspec
+
+    with open(descriptor, "wb", closefd=False) as stream:
+        stream.write(msgspec.msgpack.encode(settings))
 
 
 def _stop_with_parent() -> None:

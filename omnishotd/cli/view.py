@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from omnishotd.cli.figures import Service
-from omnishotd.cli.keys import Key
+from omnishotd.cli.keyboard import Key
 from omnishotd.cli.snapshot import Snapshot
 
 

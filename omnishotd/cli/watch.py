@@ -7,7 +7,7 @@ from typing import Final
 from omnishotd.cli.access import Access
 from omnishotd.cli.bell import Bell, Rung
 from omnishotd.cli.feed import Feed
-from omnishotd.cli.keys import Key, keys_in
+from omnishotd.cli.keyboard import Key, keys_in
 from omnishotd.cli.screen import Setting, compose
 from omnishotd.cli.terminal import Terminal
 from omnishotd.cli.view import View

@@ -18,6 +18,7 @@ from typing import Any, Final, TypeAlias
 
 import zmq
 
+from omnishotd.client.curve import FAILED_HANDSHAKE, Keys, why_it_failed
 from omnishotd.client.errors import ClientClosed, OmnishotError
 from omnishotd.client.messages import read_reply
 from omnishotd.client.pending import CONTROLS_MAX, Counters, Finished, PendingTable
@@ -33,11 +34,12 @@ HEARTBEAT_TIMEOUT_MS: Final = 6_000
 HANDSHAKE_MS: Final = 5_000
 COPIED_BYTES_MAX: Final = 1 << 20
 RECONNECT_MS: Final = 100
-RECONNECT_MAX_MS: Final = 2_000
+RECONNECT_MAX_MS: Final = 500
+"""A broker that died is back within a second: longer waits would only lengthen the silence."""
 REDIAL_S: Final = 0.5
 """After a connection that libzmq does not make again by itself."""
 RECEIVED_AT_ONCE_MAX: Final = 64
-_EVENTS: Final = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CONNECT_RETRIED
+_EVENTS: Final = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CONNECT_RETRIED | FAILED_HANDSHAKE
 _MONITOR_EVENT: Final = struct.Struct("=Hi")
 """First part of a monitor's message: what happened, and a number that belongs to it."""
 
@@ -45,8 +47,11 @@ _MONITOR_EVENT: Final = struct.Struct("=Hi")
 class Connection:
     """A connection to one daemon, with its thread. Made and closed by a client."""
 
-    def __init__(self, endpoint: str, table: PendingTable, in_flight_max: int, reply_bytes_max: int) -> None:
+    def __init__(
+        self, endpoint: str, keys: Keys | None, table: PendingTable, in_flight_max: int, reply_bytes_max: int
+    ) -> None:
         self._table = table
+        self._keys = keys
         self._endpoint = endpoint
         self._redial_s = math.inf
         # Reentrant: a collection of garbage in a thread that holds it may be the one that finalizes the client.
@@ -59,7 +64,7 @@ class Connection:
         self._context.set(zmq.MAX_SOCKETS, 8)
         self._context.set(zmq.BLOCKY, 0)
         try:
-            self._dealer, self._monitor = _open(self._context, endpoint, in_flight_max, reply_bytes_max)
+            self._dealer, self._monitor = _open(self._context, endpoint, keys, in_flight_max, reply_bytes_max)
         except (zmq.ZMQError, ValueError) as error:
             self._context.destroy(linger=0)
             raise ValueError(f"endpoint: {endpoint!r}: {error}") from error
@@ -197,6 +202,8 @@ class Connection:
                 self._settle(self._table.connected(time.monotonic()))
             elif kind == zmq.EVENT_DISCONNECTED:
                 self._settle(self._table.disconnected())
+            elif kind & FAILED_HANDSHAKE:
+                self._table.refused(why_it_failed(kind, self._keys))
 
     def _redial(self, now_s: float) -> None:
         if now_s >= self._redial_s:
@@ -238,7 +245,9 @@ class Connection:
                 os.close(self._woken_fd)
 
 
-def _open(context: Context, endpoint: str, in_flight_max: int, reply_bytes_max: int) -> tuple[Socket, Socket]:
+def _open(
+    context: Context, endpoint: str, keys: Keys | None, in_flight_max: int, reply_bytes_max: int
+) -> tuple[Socket, Socket]:
     """Return the connected socket and its monitor. They are handed to the thread by its start."""
     dealer = context.socket(zmq.DEALER)
     # Take nothing while there is no connection, and drop what a lost one had not sent: the table sends it again, once.
@@ -254,6 +263,11 @@ def _open(context: Context, endpoint: str, in_flight_max: int, reply_bytes_max: 
     dealer.setsockopt(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS)
     dealer.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
     dealer.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
+    dealer.setsockopt(zmq.IPV6, int("[" in endpoint))
+    if keys is not None:
+        dealer.setsockopt(zmq.CURVE_SERVERKEY, keys.server_key)
+        dealer.setsockopt(zmq.CURVE_PUBLICKEY, keys.public_key)
+        dealer.setsockopt(zmq.CURVE_SECRETKEY, keys.secret_key)
     monitor = dealer.get_monitor_socket(_EVENTS)
     dealer.connect(endpoint)
     return dealer, monitor

@@ -101,6 +101,8 @@ class PendingTable:
         self._controls: deque[Outgoing] = deque(maxlen=CONTROLS_MAX)
         self._link = LinkState.DOWN
         self._epoch: str | None = None
+        self._refusal = ""
+        """Why the last handshake failed; empty where none has since a connection stood."""
         self._connection = 0
         self._ping_s = math.inf
         self._wake_s = math.inf
@@ -134,6 +136,7 @@ class PendingTable:
         """Take note of a new connection: greet the broker."""
         finished = self.disconnected()
         self._connection += 1
+        self._refusal = ""
         self._link = LinkState.GREETING
         self._ping(now_s)
         return finished
@@ -145,6 +148,10 @@ class PendingTable:
         # They were meant for what was out on the link that is gone.
         self._controls.clear()
         return self._lose_link()
+
+    def refused(self, why: str) -> None:
+        """Take note of a connection that could not be made, for whoever asks in vain."""
+        self._refusal = why
 
     def received(self, reply: Reply, now_s: float) -> list[Finished]:
         """Take a reply; returns the requests that end by it."""
@@ -298,6 +305,8 @@ class PendingTable:
             return f"{self._endpoint}: no reply within {request.limit.timeout_s:g} s of a request that was sent"
         if self._link is LinkState.UP:
             return f"{self._endpoint}: took no request within {request.limit.timeout_s:g} s"
+        if self._refusal:
+            return f"{self._endpoint}: no connection within {request.limit.timeout_s:g} s: {self._refusal}"
         return f"{self._endpoint}: no daemon answered within {request.limit.timeout_s:g} s"
 
     def _out(self) -> list[Request]:

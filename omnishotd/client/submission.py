@@ -10,6 +10,7 @@ from itertools import count
 from typing import Any, Final, Literal, TypedDict
 
 from omnishotd.client.connection import Connection
+from omnishotd.client.curve import find_keys
 from omnishotd.client.errors import ForkedClient, RequestTimeout
 from omnishotd.client.images import Image, LayoutName, RawInput, prepare
 from omnishotd.client.messages import Content, DaemonInfo, Pong, Result, check_name, encode_header
@@ -51,6 +52,10 @@ class ClientOptions(TypedDict, total=False):
 
     name: str | None
     """Stable name of this producer, the scope of its ids; default: a random one, kept while the client lives."""
+    server_key: str | None
+    """Over TCP, the daemon's public key, 40 characters; default `$OMNISHOTD_SERVER_KEY`."""
+    key_file: str | os.PathLike[str] | None
+    """Over TCP, the file of this producer's secret key; default `$OMNISHOTD_KEY_FILE`."""
     timeout_s: float
     """For requests that name none; default 30."""
     in_flight_max: int
@@ -82,7 +87,8 @@ class Submitter:
         self._numbers = count(1)
         self._pid = os.getpid()
         table = PendingTable(self.name, self.endpoint, random.random)
-        self._connection = Connection(self.endpoint, table, self.in_flight_max, chosen["reply_bytes_max"])
+        keys = find_keys(self.endpoint, chosen["server_key"], chosen["key_file"], os.environ)
+        self._connection = Connection(self.endpoint, keys, table, self.in_flight_max, chosen["reply_bytes_max"])
 
     def start_limit(self, options: FrameOptions) -> TimeLimit:
         """Return a frame's time limit, from now on. Raises TypeError for an option that does not exist."""
@@ -172,6 +178,8 @@ class Submitter:
 
 _DEFAULTS: Final[ClientOptions] = {
     "name": None,
+    "server_key": None,
+    "key_file": None,
     "timeout_s": 30.0,
     "in_flight_max": 32,
     "retry_when_busy": True,

@@ -1,6 +1,8 @@
 """What a schema cannot say: rules that join several keys, the environment, or the producers' protocol."""
 
+import grp
 import ipaddress
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +12,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from ipc.errors import FrameError
+from ipc.keys import KeyUnusable, read_public_keys, read_secret_key
 from ipc.token import TokenUnusable, read_token
 from omnishotd.config.problems import Problem, shown
-from omnishotd.config.schema import Configuration
+from omnishotd.config.schema import Configuration, Frames
 from stages.limits import Limits
 from stages.outputs import parse_outputs
 
@@ -26,6 +29,7 @@ URL_LENGTH_MAX: Final = 2000
 
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)")
 _ORIGIN: Final = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
+_IPV6: Final = 6
 _STAGES: Final = ("decode", "transform", "encode")
 _PRESET_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _RUNTIME: Final = "$RUNTIME_DIRECTORY"
@@ -56,6 +60,37 @@ def unreadable(configuration: Configuration) -> Iterator[Problem]:
             yield Problem("control.token_file", str(error))
         except OSError as error:
             yield Problem("control.token_file", f"{shown(token_file)} cannot be read: {error.strerror}")
+    yield from _group(configuration.frames.socket_group)
+    yield from _keys(configuration.frames)
+
+
+def _group(name: str) -> Iterator[Problem]:
+    if not name:
+        return
+    try:
+        group_id = grp.getgrnam(name).gr_gid
+    except KeyError:
+        yield Problem("frames.socket_group", f"there is no group {shown(name)}")
+        return
+    if group_id not in {os.getegid(), *os.getgroups()} and os.geteuid() != 0:
+        yield Problem("frames.socket_group", f"is {shown(name)}, must be a group that the daemon's own user is in")
+
+
+def _keys(frames: Frames) -> Iterator[Problem]:
+    if not any(map(_is_tcp, frames.endpoints)):
+        return
+    for key, value, read in (
+        ("curve_secret_key_file", frames.curve_secret_key_file, read_secret_key),
+        ("curve_authorized_keys", frames.curve_authorized_keys, read_public_keys),
+    ):
+        if not value:
+            continue
+        try:
+            read(Path(value))
+        except KeyUnusable as error:
+            yield Problem(f"frames.{key}", str(error))
+        except OSError as error:
+            yield Problem(f"frames.{key}", f"{shown(error.filename or value)} cannot be read: {error.strerror}")
 
 
 def _endpoints(configuration: Configuration, runtime: Path) -> Iterator[Problem]:
@@ -69,6 +104,14 @@ def _endpoints(configuration: Configuration, runtime: Path) -> Iterator[Problem]
         elif address in seen:
             yield Problem(key, f"{shown(endpoint)} is there twice")
         seen.add(address)
+    if any(map(_is_tcp, configuration.frames.endpoints)):
+        for key in ("curve_secret_key_file", "curve_authorized_keys"):
+            if not getattr(configuration.frames, key):
+                yield Problem(f"frames.{key}", "must be set where frames.endpoints has an address with tcp://")
+
+
+def _is_tcp(endpoint: str) -> bool:
+    return endpoint.startswith("tcp://")
 
 
 def _address_fault(address: str) -> str | None:
@@ -84,10 +127,20 @@ def _address_fault(address: str) -> str | None:
         host, _, port = rest.rpartition(":")
         if not port.isdecimal() or not 1 <= int(port) <= 65_535:
             return f"{shown(address)} must end in a port, 1 to 65535"
-        if not _is_loopback(host):
-            return f"{shown(address)} must have a loopback address as 127.0.0.1, producers are not authenticated"
+        if host != "*" and not _is_numeric(host):
+            return f"{shown(address)} must have an address as 192.0.2.7 or [2001:db8::7], or * for all"
         return None
     return f"{shown(address)} must begin with ipc:// or tcp://"
+
+
+def _is_numeric(host: str) -> bool:
+    """Tell whether a host is an address, that of IPv6 in brackets."""
+    is_six = host.startswith("[") and host.endswith("]")
+    try:
+        address = ipaddress.ip_address(host[1:-1] if is_six else host)
+    except ValueError:
+        return False
+    return is_six == (address.version == _IPV6)
 
 
 def _is_loopback(host: str) -> bool:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from ipc.settings import Settings
 from omnishotd.config import checks
+from omnishotd.config.credentials import credentials_directory, with_credentials
 from omnishotd.config.layers import Layer, Values, merge, read_assignments, read_environment, read_file
 from omnishotd.config.problems import ConfigurationError, Problem, key_of, sentence
 from omnishotd.config.schema import Configuration
@@ -28,6 +29,7 @@ class Resolution:
     configuration: Configuration
     layers: tuple[Layer, ...]
     runtime: Path
+    credentials: Path
 
     def origin(self, path: Sequence[str]) -> str | None:
         """Name the place that has the last word on a key; None: it has its default."""
@@ -35,7 +37,7 @@ class Resolution:
 
     def settings(self) -> Settings:
         """Return the values as processes get them."""
-        values = self.configuration.model_dump()
+        values = with_credentials(self.configuration, self.credentials).model_dump()
         frames = values["frames"]
         frames["endpoints"] = [checks.expanded(endpoint, self.runtime) for endpoint in frames["endpoints"]]
         frames["socket_mode"] = int(frames["socket_mode"], 8)
@@ -71,13 +73,16 @@ def read(
         problems.append(Problem("RUNTIME_DIRECTORY", error.what))
         # All other rules are checked as if it had not been said.
         runtime = runtime_directory({**environment, "RUNTIME_DIRECTORY": ""})
+    credentials = credentials_directory(environment)
     if configuration is not None:
         told = {_section_key(problem.key) for problem in problems}
-        found = [*checks.problems(configuration, runtime), *(checks.unreadable(configuration) if is_to_serve else ())]
+        found = list(checks.problems(configuration, runtime))
+        if is_to_serve:
+            found += checks.unreadable(with_credentials(configuration, credentials))
         problems += [problem for problem in found if _section_key(problem.key) not in told]
     if problems or configuration is None:
         raise ConfigurationError([_with_origin(problem, layers) for problem in problems])
-    return Resolution(configuration, layers, runtime)
+    return Resolution(configuration, layers, runtime, credentials)
 
 
 def _validated(values: Values) -> tuple[Configuration | None, list[Problem]]:

@@ -43,10 +43,20 @@ class Frames(_Section):
 
     endpoints: Annotated[list[str], Field(min_length=1, max_length=8)] = Field(
         default=[DEFAULT_ENDPOINT],
-        description="ZeroMQ addresses where frames are taken: ipc://, or tcp:// on a loopback address",
+        description="ZeroMQ addresses where frames are taken: ipc://, or tcp://, which needs keys",
     )
     socket_mode: Annotated[str, BeforeValidator(_octal)] = Field(
         default="0660", description="File mode of ipc:// sockets, octal, in quotes: who may send frames"
+    )
+    socket_group: str = Field(
+        default="", max_length=32, description="Group of ipc:// sockets, by name; empty: the daemon's own"
+    )
+    curve_secret_key_file: str = Field(
+        default="",
+        description="File that holds the daemon's secret key, as `omnishotd keys new` makes it; tcp:// needs it",
+    )
+    curve_authorized_keys: str = Field(
+        default="", description="Folder of the public keys, *.key, that may connect over TCP; tcp:// needs it"
     )
     max_frame_bytes: int = Field(
         default=16 * 1024 * 1024, ge=1024, le=1 << 30, description="Largest frame, as it arrives, in bytes"
@@ -122,7 +132,7 @@ class Pipeline(_Section):
 
 
 class Supervisor(_Section):
-    """When to stop starting a service again."""
+    """When to end a service that hangs, and when to stop starting it again."""
 
     restarts_max: int = Field(
         default=10, ge=0, le=1000, description="Restarts of one pool within the window; after that the pool has failed"
@@ -130,13 +140,52 @@ class Supervisor(_Section):
     restart_window_s: float = Field(
         default=30.0, ge=1, le=3600, allow_inf_nan=False, description="Length of that window, in seconds"
     )
+    hang_timeout_ms: int = Field(
+        default=5_000,
+        ge=500,
+        le=600_000,
+        description="How long broker or control plane may be silent before it is killed and started again",
+    )
 
 
 class Memory(_Section):
-    """Memory that is set apart."""
+    """Memory that is set apart, and bounds of what a process may take besides."""
 
     arena_mb: int = Field(
         default=256, ge=16, le=65_536, description="Shared memory for pixels in work, in MiB, reserved at start"
+    )
+    worker_limit_mb: int = Field(
+        default=1024,
+        ge=128,
+        le=65_536,
+        description="What a worker may take besides, in MiB; a frame that needs more fails",
+    )
+    broker_limit_mb: int = Field(
+        default=1024,
+        ge=128,
+        le=1 << 20,
+        description="What the broker may take besides, in MiB; it is restarted at that",
+    )
+    recycle_after_frames: int = Field(
+        default=0,
+        ge=0,
+        le=1 << 40,
+        description="Frames after which a worker is replaced, a tenth more or less; 0: never",
+    )
+    recycle_above_mb: int = Field(
+        default=512,
+        ge=0,
+        le=65_536,
+        description="A worker that holds more private memory at rest, in MiB, is replaced; 0: never",
+    )
+
+
+class Sandbox(_Section):
+    """What workers are kept from."""
+
+    mode: Literal["auto", "required", "off"] = Field(
+        default="auto",
+        description="Shut workers in: `auto`, as far as the kernel can; `required`, or do not start; `off`",
     )
 
 
@@ -202,6 +251,7 @@ class Configuration(_Section):
     pipeline: Pipeline = Field(default_factory=Pipeline)
     supervisor: Supervisor = Field(default_factory=Supervisor)
     memory: Memory = Field(default_factory=Memory)
+    sandbox: Sandbox = Field(default_factory=Sandbox)
     control: Control = Field(default_factory=Control)
     alerts: Alerts = Field(default_factory=Alerts)
     presets: dict[str, Preset] = Field(

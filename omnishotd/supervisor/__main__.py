@@ -1,18 +1,22 @@
 """Entry of the supervisor; started by `omnishotd serve`, which has read and checked the configuration.
 
-python -P -m omnishotd.supervisor --settings-fd N [--ready-fd N] [--log-format auto|text|json]
+python -P -m omnishotd.supervisor --settings-fd N [--ready-fd N] [--log-format auto|text|json] [-- ARGUMENT...]
+
+The arguments are those with which `omnishotd` reads the same configuration again.
 """
 
 import argparse
+import faulthandler
 import os
 import sys
 
 import msgspec
 
-from ipc.logs import start_logging
+from ipc.journal import Priority, for_standard_error
+from ipc.logs import start_logging, wants_json
 from ipc.settings import Settings
+from omnishotd.supervisor.herald import Herald
 from omnishotd.supervisor.instance import Instance, StartupError, listen
-from omnishotd.supervisor.notify import Notifier
 from omnishotd.supervisor.process import Supervisor
 
 
@@ -22,26 +26,37 @@ def main() -> None:
     parser.add_argument("--settings-fd", type=int, required=True, help="holds the settings, as MessagePack")
     parser.add_argument("--ready-fd", type=int, help="gets one byte, R, when the daemon serves")
     parser.add_argument("--log-format", choices=["auto", "text", "json"], default="auto")
+    parser.add_argument("reader_arguments", nargs="*", help="with which the configuration is read again")
     options = parser.parse_args()
+    # A loop that stands still is ended by the service manager with SIGABRT: say where it stood.
+    faulthandler.enable()
     with os.fdopen(options.settings_fd, "rb") as source:
         source.seek(0)
         settings = msgspec.msgpack.decode(source.read(), type=Settings)
-    json_logs = options.log_format == "json" or (options.log_format == "auto" and not sys.stderr.isatty())
-    start_logging("supervisor", json=json_logs)
     if options.ready_fd is not None:
         os.set_inheritable(options.ready_fd, False)
-    sys.exit(_run(settings, json_logs=json_logs, ready_fd=options.ready_fd))
+    sys.exit(_run(settings, options))
 
 
-def _run(settings: Settings, *, json_logs: bool, ready_fd: int | None) -> int:
-    notifier = Notifier.from_environment()
+def _run(settings: Settings, options: argparse.Namespace) -> int:
+    json_logs = wants_json(options.log_format)
+    start_logging("supervisor", json=json_logs)
+    herald = Herald.from_environment(settings.frames.endpoints)
     try:
         instance = Instance(settings)
         listener = listen(settings.control.host, settings.control.port)
-        supervisor = Supervisor(settings, instance, listener, notifier, json_logs=json_logs, ready_fd=ready_fd)
+        supervisor = Supervisor(
+            settings,
+            instance,
+            listener,
+            herald,
+            json_logs=json_logs,
+            ready_fd=options.ready_fd,
+            reader_arguments=options.reader_arguments,
+        )
         exit_status = supervisor.run()
     except StartupError as error:
-        print(f"omnishotd: {error.reason}", file=sys.stderr)  # noqa: T201 - for a person, not for a log
+        print(for_standard_error(f"omnishotd: {error.reason}", Priority.ERROR), file=sys.stderr)  # noqa: T201 - for a person, not for a log
         return error.exit_status
     instance.remove_sockets()
     return exit_status

@@ -4,8 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
@@ -20,35 +21,63 @@ _NOT_INHERITED: Final = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "CRED
 
 @dataclass(slots=True, eq=False)
 class ChildProcess:
-    """A running child."""
+    """A running child. Times are of the supervisor's awake clock, but for `started_at_s`."""
 
     process: subprocess.Popen[bytes]
     pidfd: int
     channel: Channel[FromChild]
+    incarnation: int
+    """Its number among all that were ever started."""
+    started_at_s: float = field(default_factory=time.monotonic)
+    """In real time: operators are told."""
+    ready_at_s: float | None = None
+    """When it said that it serves."""
+    kill_at_s: float | None = None
+    """When it will have had time enough to become ready, or to end."""
+    kill_reason: str = ""
+    """Why we killed it, if we did."""
+    kill_cause: Cause | None = None
+    """The same, as it is counted."""
+    stop_cause: Cause | None = None
+    """Why it was told to end, if it was."""
+    worn: str | None = None
+    """Why it asked to be replaced, if it did."""
     is_silent: bool = False
-    """Whether its end of the channel is closed: it is ending, and there is nothing more to hear."""
+    """There is nothing more to hear: its end of the channel is closed, or it is not believed any more."""
+    strays: int = 0
+    """Answers that nobody had asked for."""
 
     @property
     def pid(self) -> int:
         """Its process id; safe to use only until it was reaped."""
         return self.process.pid
 
-    def kill(self) -> None:
-        """Send SIGKILL. By pidfd: it cannot hit a stranger that got the number meanwhile."""
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has said that it serves."""
+        return self.ready_at_s is not None
+
+    def kill(self, reason: str = "", cause: Cause | None = None) -> None:
+        """Send SIGKILL. By pidfd: it cannot hit a stranger that got the number meanwhile. The first reason stays."""
+        if self.kill_cause is None:
+            self.kill_reason, self.kill_cause = reason, cause
         try:
             signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
         except ProcessLookupError:
             return
 
-    def reap(self, reason: str, cause: Cause | None = None) -> LastExit:
+    def reap(self, within_s: float | None = None) -> LastExit:
         """Wait for the child, which has ended or been killed, and give back what it held of ours.
 
-        `reason` and `cause` are those for which we ended it, if we did.
+        Raises subprocess.TimeoutExpired where the kernel does not let go of it.
         """
-        status = self.process.wait()
+        status = self.process.wait(within_s)
         os.close(self.pidfd)
         self.channel.close()
-        return last_exit(status, reason, cause)
+        reason = self.kill_reason
+        if not reason and status == 0 and self.worn is not None:
+            reason = f"replaced: {self.worn}"
+        return last_exit(status, reason, self.kill_cause or self.stop_cause)
 
 
 def spawn(module: str, start: Start, descriptors: Sequence[int]) -> ChildProcess:
@@ -80,7 +109,7 @@ def spawn(module: str, start: Start, descriptors: Sequence[int]) -> ChildProcess
         process.wait()
         ours.close()
         raise
-    return ChildProcess(process, pidfd, ours)
+    return ChildProcess(process, pidfd, ours, start.incarnation)
 
 
 def last_exit(status: int, reason: str, cause: Cause | None = None) -> LastExit:
@@ -107,4 +136,6 @@ def child_environment() -> dict[str, str]:
     # time. With these it keeps up to 64 MiB.
     environment["MALLOC_MMAP_THRESHOLD_"] = str(32 << 20)
     environment["MALLOC_TRIM_THRESHOLD_"] = str(64 << 20)
+    # One heap: what lies free at the top of any but the first is not given back by malloc_trim, see `ipc.upkeep`.
+    environment["MALLOC_ARENA_MAX"] = "1"
     return environment

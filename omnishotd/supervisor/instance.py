@@ -3,6 +3,7 @@
 import fcntl
 import os
 import socket
+import time
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +12,10 @@ from ipc.settings import Settings
 EXIT_ADDRESS_TAKEN: Final = 69
 EXIT_CANNOT_CREATE: Final = 73
 EXIT_ALREADY_RUNNING: Final = 75
+
+CHILDREN_TIMEOUT_S: Final = 5.0
+"""What the children of a supervisor that was killed get to be gone; the kernel kills them with it."""
+CHILDREN_RETRY_S: Final = 0.02
 
 
 class StartupError(Exception):
@@ -39,6 +44,12 @@ class Instance:
             reason = f"runtime directory {self.directory} belongs to uid {status.st_uid}, not to {os.geteuid()}"
             raise StartupError(reason, EXIT_CANNOT_CREATE)
         self._lock(self.directory / "lock", f"another omnishotd runs in {self.directory}")
+        self.children_lock = self._lock(
+            self.directory / "children.lock",
+            f"processes of an earlier omnishotd still live in {self.directory}",
+            within_s=CHILDREN_TIMEOUT_S,
+        )
+        """Descriptor that every child inherits: the lock is free when the last of them is gone, however it went."""
         own = [self.endpoint(name) for name in ("work.sock", "telemetry.sock")]
         self._sockets = [path for path in map(_socket_path, [*settings.frames.endpoints, *own]) if path is not None]
         for path in self._sockets[: len(self._sockets) - len(own)]:
@@ -56,10 +67,13 @@ class Instance:
             path.unlink(missing_ok=True)
 
     def _check_free(self, path: Path) -> None:
-        """Refuse to take the place of anything but a socket: libzmq removes whatever is in its way, without a word."""
+        """Refuse to take the place of anything but a dead socket: libzmq removes what is in its way, without a word."""
         if path.exists() and not path.is_socket():
             self.close()
             raise StartupError(f"{path} exists and is no socket; it is left alone", EXIT_CANNOT_CREATE)
+        if _is_listened_on(path):
+            self.close()
+            raise StartupError(f"another program listens on {path}", EXIT_ADDRESS_TAKEN)
 
     def close(self) -> None:
         """Give up the locks."""
@@ -67,18 +81,43 @@ class Instance:
             os.close(descriptor)
         self._locks.clear()
 
-    def _lock(self, path: Path, taken: str) -> None:
+    def _lock(self, path: Path, taken: str, within_s: float = 0.0) -> int:
+        """Take a lock, waiting for it as long as may be. Returns its descriptor."""
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             self.close()
             raise StartupError(f"{path} cannot be written: {error.strerror}", EXIT_CANNOT_CREATE) from error
         self._locks.append(descriptor)
+        give_up_at_s = time.monotonic() + within_s
+        while not _try_lock(descriptor):
+            if time.monotonic() >= give_up_at_s:
+                self.close()
+                raise StartupError(taken, EXIT_ALREADY_RUNNING)
+            time.sleep(CHILDREN_RETRY_S)
+        return descriptor
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_listened_on(path: Path) -> bool:
+    """Tell whether the socket of this name is anybody's, who need not be one that takes locks."""
+    with socket.socket(socket.AF_UNIX) as caller:
+        caller.setblocking(False)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self.close()
-            raise StartupError(taken, EXIT_ALREADY_RUNNING) from error
+            caller.connect(str(path))
+        except (ConnectionRefusedError, FileNotFoundError):
+            return False
+        except OSError:
+            # He is busy, or speaks otherwise.
+            return True
+        return True
 
 
 def _socket_path(endpoint: str) -> Path | None:

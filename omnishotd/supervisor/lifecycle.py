@@ -6,6 +6,9 @@ SPAWNING -> READY -> DRAINING -> STOPPED
    BACKOFF or FAILED                |
     |                               |
     +--> SPAWNING <-----------------+
+
+Besides: READY -> SPAWNING when a process dies whose successor is on its way, and FAILED -> BACKOFF when the deaths for
+which a service was given up are forgiven.
 """
 
 from collections.abc import Mapping
@@ -35,8 +38,12 @@ class ServiceEvent(Enum):
     """It is to end."""
     EXIT = auto()
     """Its process has ended, and there will be another."""
+    SUCCEED = auto()
+    """Its process has ended, and one that was started to replace it takes its place."""
     GIVE_UP = auto()
     """Its process has ended, and there will be no other."""
+    RELENT = auto()
+    """It was given up for deaths that turned out not to be its fault."""
 
 
 S, E = ServiceState, ServiceEvent
@@ -52,9 +59,11 @@ TRANSITIONS: Final[Mapping[tuple[ServiceState, ServiceEvent], ServiceState]] = {
     (S.SPAWNING, E.EXIT): S.BACKOFF,
     (S.READY, E.EXIT): S.BACKOFF,
     (S.DRAINING, E.EXIT): S.STOPPED,
+    (S.READY, E.SUCCEED): S.SPAWNING,
     (S.SPAWNING, E.GIVE_UP): S.FAILED,
     (S.READY, E.GIVE_UP): S.FAILED,
     (S.BACKOFF, E.GIVE_UP): S.FAILED,
+    (S.FAILED, E.RELENT): S.BACKOFF,
 }
 
 LIVE_STATES: Final = frozenset({S.SPAWNING, S.READY, S.DRAINING})

@@ -11,6 +11,7 @@ from ipc.events import EventKind, EventLog
 from ipc.heap import HeapGauge
 from ipc.telemetry import ServiceFigures, SupervisorTelemetry, TelemetrySender
 from omnishotd import __version__
+from omnishotd.supervisor.clock import AwakeClock
 from omnishotd.supervisor.lifecycle import ServiceState
 from omnishotd.supervisor.phase import Phase
 from omnishotd.supervisor.restarts import RestartPolicy
@@ -27,10 +28,13 @@ _EXITED: Final = {BROKER: EventKind.BROKER_EXITED, CONTROL: EventKind.CONTROL_EX
 class Report:
     """Tells at intervals, and at once when a service's state is another than before."""
 
-    def __init__(self, endpoint: str, services: Sequence[Service], policies: Mapping[str, RestartPolicy]) -> None:
+    def __init__(
+        self, endpoint: str, services: Sequence[Service], policies: Mapping[str, RestartPolicy], clock: AwakeClock
+    ) -> None:
         self.started_at_s = time.monotonic()
         self._services = services
         self._policies = policies
+        self._clock = clock
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._telemetry = TelemetrySender(self._context, endpoint)
         self._events = EventLog()
@@ -79,7 +83,7 @@ class Report:
                 pid=os.getpid(),
                 started_at_s=self.started_at_s,
             )
-            deaths = {kind: policy.deaths_lately(now_s) for kind, policy in self._policies.items()}
+            deaths = {kind: policy.deaths_lately(self._clock.now_s) for kind, policy in self._policies.items()}
             return SupervisorTelemetry(
                 incarnation=0,
                 epoch=epoch,

@@ -5,7 +5,7 @@ import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from omnishotd.supervisor.service import Service
+from omnishotd.supervisor.service import Member, Service
 from omnishotd.supervisor.signals import SignalPipe
 
 
@@ -14,9 +14,9 @@ class Happenings:
     """What was seen in one look."""
 
     signals: list[signal.Signals]
-    talking: list[Service]
+    talking: list[Member]
     """Their channels can be read, or written again."""
-    ended: list[Service]
+    ended: list[Member]
     """Their pidfds say that the process is no more."""
 
 
@@ -24,16 +24,14 @@ def watch(services: Sequence[Service], signals: SignalPipe, wait_ms: int) -> Hap
     """Wait for at most `wait_ms`."""
     poller = select.poll()
     poller.register(signals.fileno(), select.POLLIN)
-    talkers: dict[int, Service] = {}
-    mortals: dict[int, Service] = {}
-    for service in services:
-        child = service.child
-        if child is None:
-            continue
-        mortals[child.pidfd] = service
+    talkers: dict[int, Member] = {}
+    mortals: dict[int, Member] = {}
+    for member in (Member(service, child) for service in services for child in service.processes):
+        child = member.child
+        mortals[child.pidfd] = member
         poller.register(child.pidfd, select.POLLIN)
         if not child.is_silent:
-            talkers[child.channel.fileno()] = service
+            talkers[child.channel.fileno()] = member
             flags = select.POLLIN | (select.POLLOUT if child.channel.wants_flush else 0)
             poller.register(child.channel.fileno(), flags)
     ready = [descriptor for descriptor, _ in poller.poll(wait_ms)]

@@ -20,7 +20,7 @@ import zmq
 
 from ipc.channel import Channel, channel_pair
 from ipc.histogram import Histogram, HistogramSnapshot
-from ipc.messages import FromChild, Ready, Start, Stop
+from ipc.messages import Beat, FromChild, Ready, Start, Stop
 from ipc.settings import Settings
 from ipc.sockets import make_context
 from ipc.telemetry import (
@@ -47,6 +47,9 @@ def make_settings(**pipeline: Any) -> Settings:
         "frames": {
             "endpoints": [],
             "socket_mode": 0o660,
+            "socket_group": "",
+            "curve_secret_key_file": "",
+            "curve_authorized_keys": "",
             "max_frame_bytes": 1 << 24,
             "max_pixels": 50_000_000,
             "max_side": 16_383,
@@ -62,8 +65,15 @@ def make_settings(**pipeline: Any) -> Settings:
             "pools": [{"stages": ["decode"], "workers": 2}, {"stages": ["transform", "encode"], "workers": 1}],
             **pipeline,
         },
-        "supervisor": {"restarts_max": 10, "restart_window_s": 30},
-        "memory": {"arena_mb": 16},
+        "supervisor": {"restarts_max": 10, "restart_window_s": 30, "hang_timeout_ms": 5_000},
+        "memory": {
+            "arena_mb": 16,
+            "worker_limit_mb": 256,
+            "broker_limit_mb": 256,
+            "recycle_after_frames": 0,
+            "recycle_above_mb": 0,
+        },
+        "sandbox": {"mode": "auto"},
         "control": {
             "host": "127.0.0.1",
             "port": 0,
@@ -196,6 +206,12 @@ class ControlProcess:
         )
 
     def receive(self) -> FromChild:
+        """Wait for its next message that says more than that its loop turns."""
+        while isinstance(message := self.receive_any(), Beat):
+            pass
+        return message
+
+    def receive_any(self) -> FromChild:
         """Wait for its next message."""
         readable, _, _ = select.select([self.channel], [], [], START_LIMIT_S)
         assert readable, "the control plane says nothing"

@@ -244,3 +244,46 @@ def test_broker_that_hangs_is_told_as_not_ready() -> None:
     (alert,) = observer.alerts()
     assert alert.name == "not_ready"
     assert "broker: silent for 11.0 s" in alert.detail
+
+
+def reconfigured(watching: Watching, queue_length: int) -> None:
+    """Give the alerts another threshold, as a reload of the configuration does."""
+    settings = make_settings()
+    alerts = msgspec.structs.replace(settings.alerts, queue_length=queue_length)
+    watching.board.reconfigure(msgspec.structs.replace(settings, alerts=alerts))
+
+
+def test_lower_threshold_counts_from_the_next_look() -> None:
+    watching = Watching()
+    watching.see(queue(10), 60)
+    reconfigured(watching, 10)
+
+    assert states(watching.see(queue(10), FIRES_AFTER_S + STEP_S)) == [("queue_length", FIRING)]
+    assert watching.board.firing[0].threshold == 10
+
+
+def test_higher_threshold_resolves_what_fired_and_tells_it_once() -> None:
+    watching = Watching()
+    watching.see(queue(20), FIRES_AFTER_S)
+    reconfigured(watching, 100)
+
+    assert states(watching.see(queue(20), 60)) == [("queue_length", RESOLVED)]
+
+
+def test_alert_that_is_turned_off_while_it_fires_is_resolved_and_says_why() -> None:
+    watching = Watching()
+    watching.see(queue(20), FIRES_AFTER_S)
+    reconfigured(watching, 0)
+    (resolved,) = watching.see(queue(500), 60)
+
+    assert (resolved.state, resolved.threshold) == (RESOLVED, 0)
+    assert resolved.detail == "No longer watched. Before: 20 frames wait for a worker; the threshold is 20."
+
+
+def test_alert_that_is_turned_on_again_fires_again() -> None:
+    watching = Watching()
+    reconfigured(watching, 0)
+    assert watching.see(queue(500), 60) == []
+    reconfigured(watching, 20)
+
+    assert states(watching.see(queue(500), 60)) == [("queue_length", FIRING)]

@@ -1,15 +1,16 @@
 """Health, by table: what is wrong, how bad it is, and what the operator is told."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
 
 from control.alerts import Alert, AlertState
 from control.collector import Collector
-from control.health import Status, assess, readiness, worst
+from control.health import AWAY_S_MAX, Check, Status, assess, readiness, worst
 from control.presence import Presence
+from ipc.settings import SandboxSettings
 from ipc.telemetry import (
     BrokerTelemetry,
     CanaryFigures,
@@ -42,8 +43,11 @@ def looping(deaths: int) -> SupervisorTelemetry:
     return msgspec.structs.replace(told, services=services)
 
 
-def held_back(name: str) -> WorkerTelemetry:
-    return msgspec.structs.replace(make_worker(name, at_s=99), posture=Posture(no_new_privileges=True, seccomp=True))
+SHUT_IN = Posture(no_new_privileges=True, seccomp=True, landlock=7, memory_limit_bytes=1400 << 20)
+
+
+def in_sandbox(name: str, **posture: Any) -> WorkerTelemetry:
+    return msgspec.structs.replace(make_worker(name, at_s=99), posture=msgspec.structs.replace(SHUT_IN, **posture))
 
 
 def presence_of(messages: Iterable[Telemetry]) -> Presence:
@@ -51,6 +55,13 @@ def presence_of(messages: Iterable[Telemetry]) -> Presence:
     for message in messages:
         collector.take(message, NOW_S)
     return collector.presence(NOW_S)
+
+
+def all_away_since(seconds: float, **states: str) -> Presence:
+    """Both workers that decode were ready `seconds` ago, and not since."""
+    gone = {"decode_0": "backoff", "decode_1": "spawning", **states}
+    serving = make_supervisor(sequence=1, at_s=NOW_S - seconds)
+    return presence_of([serving, make_supervisor(sequence=2, at_s=NOW_S, **gone), BROKER])
 
 
 def test_health_with_everything_well_is_ok_and_ready() -> None:
@@ -146,9 +157,6 @@ def test_health_with_everything_well_is_ok_and_ready() -> None:
             True,
         ),
         ([SUPERVISOR, make_broker(at_s=99, is_draining=True, canary=CanaryFigures())], "canary", OK, "draining", False),
-        ([SUPERVISOR, BROKER, *WORKERS], "sandbox", OK, "none: workers have the rights of the daemon's user", True),
-        ([SUPERVISOR, BROKER, held_back("decode-0"), *WORKERS[1:]], "sandbox", OK, "none", True),
-        ([SUPERVISOR, BROKER, *map(held_back, NAMES)], "sandbox", OK, "no_new_privileges, seccomp", True),
     ],
 )
 def test_check_of_a_fault_says_how_bad_it_is(
@@ -161,6 +169,68 @@ def test_check_of_a_fault_says_how_bad_it_is(
     assert detail in health.checks[check].detail
     assert health.status is worst(one.status for one in health.checks.values())
     assert readiness(presence, make_settings()).ready == is_ready
+
+
+@pytest.mark.parametrize(
+    ("postures", "mode", "status", "detail"),
+    [
+        ({}, "auto", OK, "auto: no_new_privileges, landlock 7, seccomp, at most 1.4 GiB mapped"),
+        ({}, "required", OK, "required: no_new_privileges, landlock 7, seccomp, at most 1.4 GiB mapped"),
+        ({"landlock": 3, "memory_limit_bytes": 2 << 30}, "auto", OK, "landlock 3, seccomp, at most 2.0 GiB mapped"),
+        ({"seccomp": False}, "auto", OK, "mapped; missing: seccomp (decode-1)"),
+        ({"landlock": 0}, "auto", OK, "missing: landlock (decode-1)"),
+        ({"seccomp": False}, "required", UNHEALTHY, "missing: seccomp (decode-1)"),
+        ({"landlock": 0}, "required", UNHEALTHY, "missing: landlock (decode-1)"),
+        ({"no_new_privileges": False}, "required", UNHEALTHY, "missing: no_new_privileges (decode-1)"),
+        ({"memory_limit_bytes": 0}, "required", OK, "required: no_new_privileges, landlock 7, seccomp"),
+    ],
+)
+def test_sandbox_is_told_as_it_holds_for_the_worst_worker(
+    postures: dict[str, Any], mode: Literal["auto", "required"], status: Status, detail: str
+) -> None:
+    workers = [in_sandbox("decode-0"), in_sandbox("decode-1", **postures), in_sandbox("transform+encode-0")]
+    settings = msgspec.structs.replace(make_settings(), sandbox=SandboxSettings(mode=mode))
+    check = assess(presence_of([SUPERVISOR, BROKER, *workers]), settings, []).checks["sandbox"]
+
+    assert (check.status, detail in check.detail) == (status, True), check
+
+
+def test_sandbox_that_is_off_says_so_and_is_no_fault() -> None:
+    settings = msgspec.structs.replace(make_settings(), sandbox=SandboxSettings(mode="off"))
+    check = assess(presence_of([SUPERVISOR, BROKER, *WORKERS]), settings, []).checks["sandbox"]
+
+    assert check == Check(OK, "off: workers have the rights of the daemon's user")
+
+
+def test_sandbox_of_workers_that_have_not_spoken_is_unknown() -> None:
+    check = assess(presence_of([SUPERVISOR, BROKER]), make_settings(), []).checks["sandbox"]
+
+    assert check == Check(OK, "unknown")
+
+
+def test_pool_whose_workers_are_all_away_for_a_moment_is_degraded_and_the_daemon_stays_ready() -> None:
+    presence = all_away_since(AWAY_S_MAX)
+
+    assert readiness(presence, make_settings()).missing == []
+    assert assess(presence, make_settings(), []).checks["decode"].status is DEGRADED
+
+
+@pytest.mark.parametrize(
+    ("seconds", "states"),
+    [(AWAY_S_MAX + 0.01, {}), (0.1, {"decode_0": "failed", "decode_1": "failed"})],
+    ids=["for too long", "given up"],
+)
+def test_pool_whose_workers_are_all_away_is_missed(seconds: float, states: dict[str, str]) -> None:
+    presence = all_away_since(seconds, **states)
+
+    assert readiness(presence, make_settings()).missing == ["a worker of decode"]
+    assert assess(presence, make_settings(), []).checks["decode"].status is UNHEALTHY
+
+
+def test_pool_that_has_never_been_ready_is_missed_at_once() -> None:
+    presence = presence_of([make_supervisor(at_s=99, decode_0="spawning", decode_1="spawning"), BROKER])
+
+    assert readiness(presence, make_settings()).missing == ["a worker of decode"]
 
 
 def test_readiness_names_everything_that_is_missing() -> None:

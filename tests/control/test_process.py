@@ -1,6 +1,8 @@
 """The real control plane: started, told, asked, stopped."""
 
+import asyncio
 import contextlib
+import select
 import signal
 import stat
 import time
@@ -11,9 +13,13 @@ import msgspec
 import psutil
 import pytest
 
-from ipc.messages import Examine, Ready, Unable
+from control.process import _beat
+from ipc.channel import channel_pair, child_channel
+from ipc.child import Child
+from ipc.messages import Beat, Examine, Ready, Reconfigure, Start, Unable
 from ipc.telemetry import StageFigures, WorkerLoad
 from tests.control.raw import TOKEN, RawConnection, control_with, tell_of_services
+from tests.control.receiver import receiving
 from tests.control.support import (
     ControlProcess,
     make_broker,
@@ -24,6 +30,7 @@ from tests.control.support import (
     make_worker,
     running_control,
 )
+from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +166,62 @@ def test_control_sent_a_signal_leaves_it_to_the_supervisor(shared: ControlProces
     deadline_s = time.monotonic() + 0.3
     while time.monotonic() < deadline_s:
         assert shared.get("/health/live").status == 200
+
+
+def test_control_beats_from_its_loop_and_is_silent_while_that_stands_still(control: ControlProcess) -> None:
+    beats = [time.monotonic() for _ in range(3) if isinstance(control.receive_any(), Beat)]
+    control.process.send_signal(signal.SIGSTOP)
+    while control.channel.receive() is not None:
+        pass
+    silent, _, _ = select.select([control.channel], [], [], 2.0)
+    control.process.send_signal(signal.SIGCONT)
+
+    assert len(beats) == 3
+    assert beats[2] - beats[0] > 1.5 * make_settings().supervisor.beat_interval_ms / 1000
+    assert silent == []
+    assert isinstance(control.receive_any(), Beat)
+
+
+def test_loop_that_is_blocked_does_not_beat() -> None:
+    ours, theirs = channel_pair()
+    with ours, theirs:
+        child = Child(Start("control", 1, [], "", make_settings(), 0), child_channel(theirs.detach()))
+
+        async def block() -> list[bool]:
+            beating = asyncio.get_running_loop().create_task(_beat(child, 0.2))
+            await asyncio.sleep(0)
+            first = ours.receive() is not None
+            until_s = time.monotonic() + 0.5
+            while time.monotonic() < until_s:
+                pass
+            blocked = ours.receive() is not None
+            await asyncio.sleep(0.01)
+            beating.cancel()
+            return [first, blocked, ours.receive() is not None]
+
+        assert asyncio.run(block()) == [True, False, True]
+        child.channel.close()
+
+
+def test_control_takes_other_thresholds_and_another_webhook_while_it_serves(control: ControlProcess) -> None:
+    def tell() -> None:
+        now_s = time.monotonic()
+        control.tell(make_supervisor(at_s=now_s))
+        control.tell(make_broker(make_frames(queued=7), at_s=now_s))
+
+    control.get_until("/api/metrics", lambda answer: answer.body["queue"]["frames"] == 7, tell)
+    settings = make_settings()
+    with receiving() as receiver:
+        alerts = msgspec.structs.replace(settings.alerts, queue_length=5, webhook_url=receiver.url)
+        control.channel.send(Reconfigure(msgspec.structs.replace(settings, alerts=alerts)))
+
+        def thresholds() -> dict[str, float]:
+            tell()
+            return {body["alert"]["name"]: body["alert"]["threshold"] for _, _, body in receiver.taken}
+
+        told = eventually(thresholds, within_s=15.0, what="the new webhook was told of the new alert")
+
+    assert told == {"queue_length": 5}
 
 
 def test_control_socket_for_telemetry_is_for_its_owner_only(shared: ControlProcess) -> None:

@@ -289,3 +289,39 @@ def test_time_decides_when_an_alert_is_given_up_not_the_number_of_attempts() -> 
 
     shortest_s = sum(patience.pause_s(attempt, chance=0) for attempt in range(1, patience.attempts_max))
     assert shortest_s > patience.total_s_max == 120
+
+
+def test_webhook_that_is_sent_elsewhere_takes_what_waits_along() -> None:
+    with receiving(*[answer(503)] * 1000) as old, receiving() as new:
+        patience = Patience(attempts_max=1000, attempt_s_max=SOON_S, total_s_max=SOON_S, pause_s_max=0.02)
+        with sending(old.url, patience) as webhook:
+            webhook.alert(make_alert(1))
+            webhook.alert(make_alert(2))
+            eventually(lambda: old.taken, within_s=SOON_S, what="the first was tried")
+            webhook.redirect(new.url)
+            eventually(lambda: webhook.delivered_count == 2, within_s=SOON_S, what="delivered elsewhere")
+
+    assert new.values == [1, 2]
+
+
+def test_webhook_that_is_turned_off_sends_nothing_until_it_is_turned_on() -> None:
+    with receiving() as receiver, sending(receiver.url) as webhook:
+        webhook.redirect("")
+        webhook.alert(make_alert(1))
+        assert webhook.undelivered == []
+        webhook.redirect(receiver.url)
+        webhook.alert(make_alert(2))
+        eventually(lambda: webhook.delivered_count == 1, within_s=SOON_S, what="delivered")
+
+    assert receiver.values == [2]
+    assert (webhook.failed_count, webhook.dropped_count) == (0, 0)
+
+
+def test_webhook_keeps_its_address_when_the_new_one_is_none() -> None:
+    with receiving() as receiver, sending(receiver.url) as webhook:
+        with pytest.raises(ValueError, match="http"):
+            webhook.redirect("ftp://elsewhere")
+        webhook.alert(make_alert(1))
+        eventually(lambda: webhook.delivered_count == 1, within_s=SOON_S, what="delivered")
+
+    assert receiver.values == [1]

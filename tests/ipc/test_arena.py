@@ -1,5 +1,6 @@
 """The arena, with real shared memory and a real child."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -10,7 +11,9 @@ import psutil
 import pytest
 
 from ipc.arena import SHM_PATH, Arena, ArenaUnavailable, reserve_arena
+from ipc.control_group import MemoryLimit
 from ipc.messages import Extent
+from ipc.resident import resident
 
 MIB = 1 << 20
 
@@ -93,6 +96,20 @@ def test_reserve_more_than_there_is_says_what_to_do_and_leaves_nothing(size_byte
     assert psutil.Process().children(recursive=True) == []
 
 
+def test_reserve_of_all_that_the_control_group_may_have_says_so_and_takes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The kernel would end the process: there is nothing to catch."""
+    monkeypatch.setattr("ipc.arena.memory_limit", lambda: MemoryLimit(64 * MIB, Path("/group/memory.max")))
+    monkeypatch.setattr("ipc.arena.shared_memory.SharedMemory", lambda **_: pytest.fail("took memory"))
+
+    with pytest.raises(ArenaUnavailable) as caught:
+        reserve_arena(64 * MIB)
+
+    for part in ("64 MiB", "/group/memory.max", "MemoryMax=", "memory.arena_mb"):
+        assert part in str(caught.value)
+
+
 def test_write_of_more_than_the_extent_raises_and_writes_nothing(descriptor: int) -> None:
     with Arena(descriptor, MIB) as arena:
         with pytest.raises(ValueError, match=r"5 bytes do not fit extent 64\+4"):
@@ -105,3 +122,35 @@ def test_write_of_more_than_the_extent_raises_and_writes_nothing(descriptor: int
 def test_write_outside_the_arena_raises(descriptor: int, extent: Extent) -> None:
     with Arena(descriptor, MIB) as arena, pytest.raises(ValueError, match="do not fit"):
         arena.write(extent, b"1234")
+
+
+def test_process_that_let_go_of_the_descriptor_has_none_of_the_arena_and_sees_all_of_it() -> None:
+    reserved = reserve_arena(MIB)
+    name = Path(f"/proc/self/fd/{reserved}").readlink()
+    with Arena(reserved, MIB) as arena:
+        assert opened().count(name) == 2
+        arena.let_go_of_descriptor(reserved)
+        arena.view[:4] = b"here"
+
+        assert name not in opened()
+        assert bytes(arena.view[:4]) == b"here"
+
+
+def opened() -> list[Path]:
+    """What this process has open; its look at the folder itself has ended by the time that it is looked at."""
+    found = []
+    for link in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found.append(link.readlink())
+    return found
+
+
+def test_pages_that_were_forgotten_keep_their_content_and_do_not_count_as_present(descriptor: int) -> None:
+    with Arena(descriptor, MIB) as arena:
+        arena.view[:] = bytes([5]) * MIB
+        before = resident().total_bytes
+        arena.forget_pages()
+        after = resident().total_bytes
+
+        assert before - after > MIB * 0.8
+        assert arena.view[MIB - 1] == 5

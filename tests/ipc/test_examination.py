@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from ipc import heap
-from ipc.examination import TRACE_BYTES_MAX, WHERE_LENGTH_MAX, Examiner, resident_bytes, where
+from ipc.examination import TRACE_BYTES_MAX, WHERE_LENGTH_MAX, Examiner, where
 from ipc.messages import SITES_MAX, Examine, Examined
+from ipc.resident import resident
 
 SELF = "tests/ipc/test_examination.py"
 
@@ -51,7 +52,7 @@ def test_trim_is_answered_with_the_memory_before_and_after(bench: Bench) -> None
 
     assert (answer.number, answer.service, answer.fault) == (7, "decode-0", "")
     assert answer.rss_before_bytes - answer.rss_after_bytes > 40 << 20
-    assert abs(answer.rss_after_bytes - resident_bytes()) < 4 << 20
+    assert abs(answer.rss_after_bytes - resident().total_bytes) < 4 << 20
     assert last
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from ipc import heap
-from ipc.examination import resident_bytes
 from ipc.heap import INTERVAL_S, INTERVAL_S_MAX, HeapGauge, interval_s, trim
+from ipc.resident import resident
 from ipc.telemetry import HeapFigures
 
 PIECE_BYTES = 64 << 10
@@ -79,10 +79,10 @@ def test_interval_grows_with_the_cost_and_is_bounded() -> None:
 def test_trim_gives_back_what_is_only_kept(pieces: list[int]) -> None:
     while len(pieces) > 1:
         _libc.free(pieces.pop(0))
-    before = resident_bytes()
+    before = resident().total_bytes
     trim()
 
-    assert before - resident_bytes() > 60 << 20
+    assert before - resident().total_bytes > 60 << 20
 
 
 def test_c_library_without_these_functions_has_no_figures_and_says_that_it_cannot_trim(

@@ -76,7 +76,7 @@ def test_text_in_the_journal_has_no_time_of_its_own() -> None:
         )
         os.close(writing)
 
-        assert journal.read() == b"INFO    decode-0 hello\n"
+        assert journal.read() == b"<6>INFO    decode-0 hello\n"
 
 
 def test_text_elsewhere_has_a_time_also_under_systemd() -> None:
@@ -105,3 +105,76 @@ def test_json_is_loaded_only_where_it_is_written() -> None:
     (line,) = logged("text", "log.info('%s', 'pythonjsonlogger' in sys.modules)")
 
     assert line.endswith(" False")
+
+
+def journalled(form: str, lines: str) -> list[str]:
+    """Return what a program writes whose standard error is the journal's stream."""
+    reading, writing = os.pipe()
+    status = os.fstat(writing)
+    environment = os.environ | {"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}
+    with os.fdopen(reading) as journal:
+        subprocess.run(
+            [sys.executable, "-P", "-c", PROGRAM.format(lines=lines), form],
+            env=environment,
+            check=True,
+            stderr=writing,
+            timeout=30,
+        )
+        os.close(writing)
+        return journal.read().splitlines()
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_line_in_the_journal_has_the_priority_of_its_level(form: str) -> None:
+    levels = ["critical", "error", "warning", "info"]
+    lines = journalled(form, "\n".join(f"log.{level}('hello')" for level in levels) + "\nlog.log(35, 'hello')")
+
+    assert [line[:3] for line in lines] == ["<2>", "<3>", "<4>", "<6>", "<4>"]
+    assert all("hello" in line for line in lines)
+
+
+def test_each_line_of_a_traceback_in_the_journal_has_the_priority_of_its_first() -> None:
+    lines = journalled("text", "try: int('x')\nexcept ValueError: log.exception('failed')")
+
+    assert len(lines) > 3
+    assert lines[0] == "<3>ERROR   decode-0 failed"
+    assert all(line.startswith("<3>  | ") for line in lines[1:])
+
+
+def test_line_outside_of_the_journal_has_no_priority() -> None:
+    (line,) = logged("text", "log.error('hello')", JOURNAL_STREAM="")
+
+    assert "<" not in line
+
+
+@pytest.mark.parametrize(
+    ("form", "in_journal", "is_json"),
+    [
+        ("auto", False, True),
+        ("auto", True, False),
+        ("text", False, False),
+        ("json", True, True),
+    ],
+)
+def test_form_of_the_log_follows_its_reader_unless_it_is_said(form: str, in_journal: bool, is_json: bool) -> None:
+    program = f"from ipc.logs import wants_json; log.info('%s', wants_json({form!r}))"
+    (line,) = (journalled if in_journal else logged)("text", program)
+
+    assert line.endswith(str(is_json))
+
+
+def test_form_on_a_terminal_is_text() -> None:
+    ours, theirs = os.openpty()
+    with os.fdopen(ours) as terminal:
+        program = PROGRAM.format(lines="from ipc.logs import wants_json; log.info('%s', wants_json('auto'))")
+        subprocess.run([sys.executable, "-P", "-c", program, "text"], check=True, stderr=theirs, timeout=30)
+        os.close(theirs)
+
+        assert terminal.readline().endswith("False\n")
+
+
+def test_error_before_logging_starts_has_a_priority_in_the_journal_only() -> None:
+    said = "from ipc.journal import *; print(for_standard_error('a\\nb', Priority.ERROR), file=sys.stderr)"
+
+    assert journalled("text", said) == ["<3>a", "<3>b"]
+    assert logged("text", said) == ["a", "b"]

@@ -43,6 +43,31 @@ def test_posture_is_what_the_kernel_says_in_proc() -> None:
     )
 
 
+def test_posture_tells_of_the_landlock_that_it_is_told_of() -> None:
+    assert posture(7) == msgspec.structs.replace(posture(), landlock=7)
+
+
+def test_posture_tells_of_the_limit_of_memory() -> None:
+    program = (
+        "import resource; from ipc.posture import posture; resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30));"
+        "print(posture().memory_limit_bytes)"
+    )
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=30)
+
+    assert told.stdout == b"%d\n" % (1 << 30)
+    assert posture().memory_limit_bytes == 0
+
+
+def test_new_privileges_are_forbidden_for_good() -> None:
+    program = (
+        "from ipc.posture import forbid_new_privileges, posture; "
+        "forbid_new_privileges(); forbid_new_privileges(); print(posture().no_new_privileges)"
+    )
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=30)
+
+    assert told.stdout == b"True\n"
+
+
 def test_posture_of_a_process_without_new_privileges_says_so() -> None:
     assert told_by_bound_process("privileges") == Posture(no_new_privileges=True, seccomp=posture().seccomp)
 

@@ -21,6 +21,7 @@ from ipc.telemetry import (
     StageFigures,
     SupervisorTelemetry,
     Telemetry,
+    TelemetryPacer,
     TelemetrySender,
     WorkerLoad,
     WorkerTelemetry,
@@ -155,6 +156,34 @@ def test_sender_is_heard_again_by_a_collector_that_was_restarted(context: Contex
             if pull.poll(10):
                 sequence = decode_telemetry(pull.recv()).sequence
     sender.close()
+
+
+def test_sender_forwards_what_others_tell_as_far_as_its_mark(context: Context, endpoint: str) -> None:
+    sender = TelemetrySender(context, endpoint, mark=8)
+    told = msgspec.msgpack.encode(WORKER)
+    for _ in range(8):
+        sender.forward(told)
+    with pytest.raises(zmq.Again):
+        sender.forward(told)
+
+    with collector(context, endpoint) as pull:
+        assert decode_telemetry(pull.recv()) == WORKER
+    sender.close()
+
+
+def test_pacer_counts_what_there_is_no_room_for() -> None:
+    sent: list[bytes] = []
+
+    def send(data: bytes) -> None:
+        if sent:
+            raise zmq.Again
+        sent.append(data)
+
+    pacer = TelemetryPacer(send, interval_s=0)
+
+    assert [pacer.offer(worker, now_s=0) for _ in range(3)] == [True, False, False]
+    assert pacer.lost_count == 2
+    assert decode_telemetry(sent[0]) == worker(1)
 
 
 def test_sender_makes_a_message_only_when_one_is_due(context: Context, endpoint: str) -> None:

@@ -92,15 +92,17 @@ def test_environment_without_double_underscore_is_not_ours() -> None:
 
 
 def test_faults_of_all_places_are_told_at_once_with_key_and_origin(tmp_path: Path) -> None:
-    file = written(tmp_path, '[frames]\nmax_sid = 1\nendpoints = ["tcp://0.0.0.0:1"]\n[control]\nport = "x"\n')
+    file = written(tmp_path, '[frames]\nmax_sid = 1\nendpoints = ["tcp://host:1"]\n[control]\nport = "x"\n')
 
     with pytest.raises(ConfigurationError) as caught:
         resolve(file, {"OMNISHOTD_MEMORY__ARENA_MB": "1"}, ["pipeline.queue_limit=0"])
 
     assert {str(problem) for problem in caught.value.problems} == {
         f"frames.max_sid: unknown key, did you mean max_side? ({file})",
-        f"frames.endpoints[0]: 'tcp://0.0.0.0:1' must have a loopback address as 127.0.0.1, "
-        f"producers are not authenticated ({file})",
+        "frames.endpoints[0]: 'tcp://host:1' must have an address as 192.0.2.7 or [2001:db8::7], or * for all "
+        f"({file})",
+        "frames.curve_secret_key_file: must be set where frames.endpoints has an address with tcp://",
+        "frames.curve_authorized_keys: must be set where frames.endpoints has an address with tcp://",
         f"control.port: must be a whole number, is 'x' ({file})",
         "memory.arena_mb: is 1, must be at least 16 (environment)",
         "pipeline.queue_limit: is 0, must be at least 1 (command line)",

@@ -58,3 +58,45 @@ def test_who_only_asks_a_daemon_need_not_be_able_to_read_its_token() -> None:
     resolution = read(EMPTY, {}, (f"control.token_file={missing}",), is_to_serve=False)
 
     assert resolution.configuration.control.token_file == missing
+
+
+@pytest.fixture
+def credentials(tmp_path: Path) -> Path:
+    """A folder with a token, as systemd makes it for a service."""
+    token = tmp_path / "token"
+    token.write_text("x" * 40)
+    token.chmod(0o400)
+    return tmp_path
+
+
+def test_credentials_directory_stands_in_paths_of_secrets(credentials: Path) -> None:
+    said = ("control.token_file=$CREDENTIALS_DIRECTORY/token",)
+    settings = resolve(EMPTY, {"CREDENTIALS_DIRECTORY": str(credentials)}, said)
+
+    assert settings.control.token_file == f"{credentials}/token"
+
+
+def test_credential_that_is_missing_is_told_by_its_whole_path(runtime_directory: Path) -> None:
+    said = ("control.token_file=$CREDENTIALS_DIRECTORY/other",)
+    with pytest.raises(ConfigurationError) as caught:
+        resolve(EMPTY, {"CREDENTIALS_DIRECTORY": str(runtime_directory)}, said)
+
+    assert f"'{runtime_directory}/other' cannot be read: No such file or directory" in str(caught.value)
+
+
+def test_credentials_are_looked_for_where_the_unit_takes_them_from_outside_of_a_service() -> None:
+    said = (
+        "control.token_file=$CREDENTIALS_DIRECTORY/token",
+        "frames.curve_secret_key_file=$CREDENTIALS_DIRECTORY/curve.secret",
+    )
+    settings = read(EMPTY, {}, said, is_to_serve=False).settings()
+
+    assert settings.control.token_file == "/etc/omnishotd/token"  # noqa: S105 - its file
+    assert settings.frames.curve_secret_key_file == "/etc/omnishotd/curve.secret"  # noqa: S105 - its file
+
+
+def test_configuration_is_shown_as_it_was_said(credentials: Path) -> None:
+    said = "$CREDENTIALS_DIRECTORY/token"
+    resolution = read(EMPTY, {"CREDENTIALS_DIRECTORY": str(credentials)}, (f"control.token_file={said}",))
+
+    assert resolution.configuration.control.token_file == said

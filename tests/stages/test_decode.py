@@ -15,9 +15,10 @@ from ipc.messages import Decode, Extent
 from ipc.pixels import Geometry, Layout
 from stages.chain import scaled
 from stages.decode import decode, warm
+from stages.probe import probe
 from tests.photographs import JPEGS, decoded, jpeg, photograph, photograph_image, photograph_jpeg, rmse
 from tests.stages.arenas import Arena, Pixels, decoded_by_us
-from tests.stages.jpegs import camera_jpeg, with_segment
+from tests.stages.jpegs import LIMITS, camera_jpeg, with_segment
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 
@@ -118,6 +119,19 @@ def test_decode_scaled_size_is_exactly_the_planned(width: int, height: int, deno
 
     assert given_size == (planned.height, planned.width)
     assert decoded_by_us(data, denominator).shape == (planned.height, planned.width, planned.layout.channels)
+
+
+def test_decode_scan_bomb_never_reaches_libjpeg(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be busy for as long as the file has scans; the broker has not looked so far."""
+    data = photograph_jpeg(256, progressive=True)
+    last = data.rindex(b"\xff\xda")
+    geometry = probe(data, LIMITS).geometry
+    monkeypatch.setattr(simplejpeg, "decode_jpeg", lambda *_, **__: pytest.fail("reached libjpeg"))
+
+    error = decode_error(data[:-2] + data[last:-2] * 1000 + b"\xff\xd9", geometry)
+
+    assert error.code is ErrorCode.BAD_IMAGE
+    assert "64 scans" in error.message
 
 
 @pytest.mark.parametrize("name", ["sof3_rgb_64.jpg", "sof3_gray_64.jpg"])

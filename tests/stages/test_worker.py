@@ -1,163 +1,64 @@
-"""A real worker's process; the test is its supervisor, its broker, and whoever takes its telemetry."""
+"""A real worker's process, at work, idle, worn, short of memory, and left alone."""
 
-import os
 import select
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-import msgspec
+import psutil
 import pytest
-import zmq
 
-from ipc.arena import Arena, reserve_arena
-from ipc.channel import Channel, channel_pair
+from ipc.channel import ChannelClosed
 from ipc.errors import ErrorCode
 from ipc.messages import (
-    Answer,
-    Batch,
-    Decode,
     Encode,
     Examine,
     Examined,
-    Extent,
-    FromChild,
-    Hello,
-    Ready,
-    Report,
-    Start,
-    Step,
     Stop,
-    Task,
+    Unable,
+    Worn,
 )
 from ipc.pixels import Geometry, Layout
-from ipc.sockets import bind_work, make_context
-from ipc.telemetry import WorkerTelemetry, decode_telemetry
+from ipc.settings import SandboxSettings
+from stages import landlock
 from stages.outputs import JpegEncoding, encode_encoding
-from tests.control.support import make_settings
+from stages.sandbox import EXIT_REQUIRED
+from stages.worker import EXIT_LOST
 from tests.numbered import number_of_jpeg, numbered_jpeg
+from tests.photographs import photograph_jpeg
+from tests.stages.surroundings import PIXELS, SIZE, SOURCE, WITHIN_S, Surroundings, decode_step, memory_settings, task
+from tests.waiting import eventually
 
-WITHIN_S = 15.0
-ARENA_BYTES = 4 << 20
-INCARNATION = 5
-POOL = ["decode", "transform", "encode"]
-SIZE = Geometry(320, 240, Layout.RGB)
-SOURCE, PIXELS = Extent(0, 1 << 20), Extent(1 << 20, SIZE.bytes)
+NO_LIBSECCOMP = """
+import ctypes.util
 
-
-class Surroundings:
-    """One worker that runs all stages, and all that it talks to."""
-
-    def __init__(self, directory: Path) -> None:
-        self._context = make_context()
-        work_endpoint, telemetry_endpoint = f"ipc://{directory}/work.sock", f"ipc://{directory}/telemetry.sock"
-        self._work = bind_work(self._context, work_endpoint, ARENA_BYTES)
-        self._telemetry = self._context.socket(zmq.PULL)
-        self._telemetry.bind(telemetry_endpoint)
-        for end in (self._work, self._telemetry):
-            end.rcvtimeo = int(WITHIN_S * 1000)
-        self._arena_fd = reserve_arena(ARENA_BYTES)
-        self.arena = Arena(self._arena_fd, ARENA_BYTES)
-        self.channel: Channel[FromChild]
-        self.channel, inherited = channel_pair()
-        name = "+".join(POOL) + "-0"
-        self.channel.send(
-            Start(
-                service=name,
-                incarnation=INCARNATION,
-                stages=POOL,
-                epoch="e1",
-                settings=make_settings(pools=[{"stages": POOL, "workers": 1}]),
-                parent_pid=os.getpid(),
-                arena_fd=self._arena_fd,
-                arena_bytes=ARENA_BYTES,
-                work_endpoint=work_endpoint,
-                telemetry_endpoint=telemetry_endpoint,
-            )
-        )
-        with inherited:
-            self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "stages.worker", name, "--channel", str(inherited.fileno())],
-                pass_fds=[inherited.fileno(), self._arena_fd],
-            )
-        assert isinstance(self.heard(), Ready)
-        self._identity, hello = self._work.recv_multipart()
-        assert msgspec.msgpack.decode(hello, type=Hello) == Hello(INCARNATION, POOL)
-
-    def heard(self) -> FromChild:
-        """Wait for what the worker tells its supervisor."""
-        assert select.select([self.channel], [], [], WITHIN_S)[0], "the worker says nothing"
-        message = self.channel.receive()
-        assert message is not None
-        return message
-
-    def hand_over(self, *tasks: Task) -> None:
-        """Send work."""
-        self._work.send_multipart([self._identity, msgspec.msgpack.encode(Batch(list(tasks)))])
-
-    def reported(self) -> tuple[list[Answer], list[bytes]]:
-        """Wait for a report."""
-        _, report, *parts = self._work.recv_multipart()
-        return msgspec.msgpack.decode(report, type=Report).answers, parts
-
-    def done(self, *tasks: Task) -> list[Answer]:
-        """Have tasks done."""
-        self.hand_over(*tasks)
-        answers: list[Answer] = []
-        while len(answers) < len(tasks):
-            answers += self.reported()[0]
-        return answers
-
-    def told(self, is_it: Callable[[WorkerTelemetry], bool] = lambda _: True) -> WorkerTelemetry:
-        """Wait for telemetry that says a certain thing, from after this moment."""
-        now_s = time.monotonic()
-        while True:
-            message = decode_telemetry(self._telemetry.recv())
-            assert isinstance(message, WorkerTelemetry)
-            if message.at_s >= now_s and is_it(message):
-                return message
-            assert time.monotonic() - now_s < WITHIN_S, message
-
-    def examined(self, order: Examine) -> Examined:
-        """Order an examination, and wait for its answer."""
-        self.channel.send(order)
-        answer = self.heard()
-        assert isinstance(answer, Examined)
-        return answer
-
-    def close(self) -> None:
-        """End everything; the worker in order, if it still runs."""
-        try:
-            if self.process.poll() is None:
-                self.channel.send(Stop())
-            self.process.wait(WITHIN_S)
-        finally:
-            self.process.kill()
-            self.process.wait()
-            self.channel.close()
-            self.arena.close()
-            os.close(self._arena_fd)
-            self._context.destroy(linger=0)
+find = ctypes.util.find_library
+ctypes.util.find_library = lambda name: None if name == "seccomp" else find(name)
+"""
+"""A machine without it, played by a `sitecustomize`."""
 
 
 @pytest.fixture
-def worker(runtime_directory: Path) -> Iterator[Surroundings]:
-    surroundings = Surroundings(runtime_directory)
-    surroundings.arena.write(SOURCE, numbered_jpeg(17, SIZE.width, SIZE.height))
-    yield surroundings
-    surroundings.close()
+def worker_with(runtime_directory: Path) -> Iterator[Callable[..., Surroundings]]:
+    """Starts a worker with settings of the test's own."""
+    with ExitStack() as stack:
+
+        def start(**options: Any) -> Surroundings:
+            surroundings = stack.enter_context(closing(Surroundings(runtime_directory, **options)))
+            surroundings.arena.write(SOURCE, numbered_jpeg(17, SIZE.width, SIZE.height))
+            return surroundings
+
+        yield start
 
 
-def task(lease: int, *steps: Step, is_canary: bool = False) -> Task:
-    return Task(lease, f"t{lease}", list(steps), is_canary)
-
-
-def decode_step(size: Geometry = SIZE) -> Decode:
-    return Decode(SOURCE, Extent(PIXELS.offset, size.bytes), "jpeg", size)
+@pytest.fixture
+def worker(worker_with: Callable[..., Surroundings]) -> Surroundings:
+    surroundings = worker_with()
+    surroundings.welcome()
+    return surroundings
 
 
 def test_steps_of_a_task_are_done_in_order_and_counted_in_their_stages(worker: Surroundings) -> None:
@@ -217,6 +118,8 @@ def test_telemetry_tells_of_the_heap_and_of_what_holds_the_process_back(worker: 
     assert 1 << 20 < told.heap.used_bytes < 256 << 20
     assert told.posture.no_new_privileges == (status["NoNewPrivs"].strip() == "1")
     assert told.posture.seccomp == (status["Seccomp"].strip() != "0")
+    assert told.posture.landlock == landlock.version()
+    assert told.posture.memory_limit_bytes == psutil.Process(worker.process.pid).rlimit(psutil.RLIMIT_AS)[0]
 
 
 @pytest.mark.parametrize("action", ["trim", "collect"])
@@ -261,3 +164,116 @@ def test_worker_whose_supervisor_hangs_up_ends(worker: Surroundings) -> None:
     worker.channel.close()
 
     assert worker.process.wait(WITHIN_S) in {0, -signal.SIGKILL}
+
+
+def test_worker_whose_broker_is_gone_ends_with_one_line(worker: Surroundings) -> None:
+    worker.work.close()
+
+    assert worker.process.wait(WITHIN_S) == EXIT_LOST
+    lines = [line for line in worker.log().splitlines() if "sandbox:" not in line]
+    assert len(lines) == 1
+    assert "the connection to the broker is lost" in lines[0]
+
+
+def test_worker_told_to_stop_after_its_broker_ends_in_order(worker: Surroundings) -> None:
+    worker.work.close()
+    worker.channel.send(Stop())
+
+    assert worker.process.wait(WITHIN_S) == 0
+
+
+def test_worker_without_a_broker_waits_and_can_be_stopped(worker_with: Callable[..., Surroundings]) -> None:
+    worker = worker_with(absent="ipc:///nowhere/work.sock")
+    waiting = psutil.Process(worker.process.pid)
+    eventually(lambda: waiting.num_threads() > 1, within_s=WITHIN_S, what="it has begun to connect")
+    worker.channel.send(Stop())
+
+    assert worker.process.wait(WITHIN_S) == 0
+    with pytest.raises(ChannelClosed):
+        worker.heard()
+
+
+def test_worker_that_has_worked_on_enough_frames_says_once_that_it_is_worn(
+    worker_with: Callable[..., Surroundings],
+) -> None:
+    worker = worker_with(memory=memory_settings(recycle_after_frames=10))
+    worker.welcome()
+    for lease in range(1, 31):
+        worker.done(task(lease, decode_step()))
+    worn = worker.heard()
+    worker.channel.send(Stop())
+
+    assert isinstance(worn, Worn)
+    assert "frames (memory.recycle_after_frames)" in worn.reason
+    assert worker.process.wait(WITHIN_S) == 0
+    with pytest.raises(ChannelClosed):
+        worker.heard()
+
+
+def test_worker_that_holds_too_much_at_rest_says_that_it_is_worn(worker_with: Callable[..., Surroundings]) -> None:
+    worker = worker_with(memory=memory_settings(recycle_above_mb=1))
+    worker.welcome()
+    worn = worker.heard()
+
+    assert isinstance(worn, Worn)
+    assert "more than 1 MiB (memory.recycle_above_mb)" in worn.reason
+
+
+def test_step_that_needs_more_memory_than_there_is_fails_alone(worker_with: Callable[..., Surroundings]) -> None:
+    worker = worker_with(memory=memory_settings(worker_limit_mb=1))
+    worker.welcome()
+    # Of a progressive picture the decoder keeps all coefficients, here 17 MiB, whatever size is wanted.
+    worker.arena.write(SOURCE, photograph_jpeg(2400, quality=30, progressive=True))
+    (failed,) = worker.done(task(1, decode_step(Geometry(300, 300, Layout.RGB))))
+    worker.arena.write(SOURCE, numbered_jpeg(18, SIZE.width, SIZE.height))
+    (sound,) = worker.done(task(2, decode_step()))
+
+    assert failed.fault is not None
+    assert failed.fault.code is ErrorCode.TOO_LARGE
+    assert "memory.worker_limit_mb" in failed.fault.message
+    assert sound.fault is None
+
+
+@pytest.fixture
+def without_libseccomp(tmp_path: Path) -> dict[str, str]:
+    (tmp_path / "sitecustomize.py").write_text(NO_LIBSECCOMP, encoding="utf-8")
+    return {"PYTHONPATH": str(tmp_path)}
+
+
+def test_worker_that_must_be_shut_in_and_cannot_says_why_and_does_no_work(
+    worker_with: Callable[..., Surroundings], without_libseccomp: dict[str, str]
+) -> None:
+    worker = worker_with(environment=without_libseccomp, sandbox=SandboxSettings(mode="required"))
+    unable = worker.heard()
+
+    assert isinstance(unable, Unable)
+    assert unable.reason.startswith("sandbox.mode is required, and this machine cannot: seccomp: libseccomp")
+    assert "\n" not in unable.reason
+    assert unable.exit_status == worker.process.wait(WITHIN_S) == EXIT_REQUIRED
+
+
+def test_worker_that_cannot_be_shut_in_by_all_works_all_the_same_and_warns(
+    worker_with: Callable[..., Surroundings], without_libseccomp: dict[str, str]
+) -> None:
+    worker = worker_with(environment=without_libseccomp)
+    worker.welcome()
+    told = worker.told()
+    (answer,) = worker.done(task(1, decode_step()))
+    log = worker.log()
+
+    assert (told.posture.seccomp, told.posture.landlock) == (False, landlock.version())
+    assert answer.fault is None
+    assert f"landlock {landlock.version()}, at most" in log
+    assert "without seccomp: libseccomp cannot be loaded" in log
+    assert "WARNING" in log
+
+
+def test_worker_without_a_sandbox_says_so(worker_with: Callable[..., Surroundings]) -> None:
+    worker = worker_with(sandbox=SandboxSettings(mode="off"))
+    worker.welcome()
+    told = worker.told()
+    log = worker.log()
+
+    assert (told.posture.seccomp, told.posture.landlock) == (False, 0)
+    assert told.posture.memory_limit_bytes > 0
+    assert "sandbox: off; at most" in log

@@ -1,6 +1,7 @@
-"""A producer written from PROTOCOL.md alone: `bare_producer.py ENDPOINT JPEG SIDE OUT`, with pyzmq and msgpack only.
+"""A producer written from PROTOCOL.md alone, with pyzmq and msgpack only.
 
-Writes a thumbnail to OUT and what the daemon said of it to standard output, as JSON.
+`bare_producer.py ENDPOINT JPEG SIDE OUT [SERVER_KEY KEY_FILE]` writes a thumbnail to OUT and what the daemon said of it
+to standard output, as JSON. Over TCP it needs the daemon's public key, and the file of its own secret one.
 """
 
 import json
@@ -10,11 +11,16 @@ from pathlib import Path
 import msgpack  # type: ignore[import-untyped]  # has no types of its own
 import zmq
 
-endpoint, source, side, target = sys.argv[1:]
+endpoint, source, side, target, *keys = sys.argv[1:]
 context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
 socket = context.socket(zmq.DEALER)
 socket.setsockopt(zmq.LINGER, 0)
 socket.setsockopt(zmq.RCVTIMEO, 10_000)
+if keys:
+    secret_key = Path(keys[1]).read_bytes().strip()
+    socket.setsockopt(zmq.CURVE_SERVERKEY, keys[0].encode())
+    socket.setsockopt(zmq.CURVE_SECRETKEY, secret_key)
+    socket.setsockopt(zmq.CURVE_PUBLICKEY, zmq.curve_public(secret_key))
 socket.connect(endpoint)
 
 resize = {"op": "resize", "width": int(side), "height": int(side)}

@@ -11,6 +11,7 @@ import pytest
 import zmq
 
 from omnishotd.client import Client
+from tests.conftest import SHM
 from tests.daemon import Daemon, connect
 from tests.numbered import number_of_jpeg, numbered_jpeg
 from tests.waiting import all_ended, eventually
@@ -57,20 +58,28 @@ def test_kill_9_of_each_kind_of_worker_amid_500_frames_loses_none(daemon: Daemon
     assert (frames["completed"], frames["failed"]) == (FRAMES, 0)
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(180)
 def test_kill_9_of_the_supervisor_leaves_nothing_and_lets_the_next_start_at_once(runtime_directory: Path) -> None:
-    for _ in range(3):
+    """Again and again: what is left, or in the way, is so by chance."""
+    shared_memory = set(SHM.iterdir())
+    ready_after_s = []
+    for _ in range(10):
         with Daemon(runtime_directory) as daemon:
+            ready_after_s.append(daemon.ready_after_s)
             processes = [psutil.Process(pid) for pid in daemon.all_pids()]
             assert len(processes) > 5
             daemon.process.kill()
+            eventually(lambda: all_ended(processes), within_s=1.0, what="all of its processes have ended")  # noqa: B023 - asked at once
 
         assert daemon.wait() == -signal.SIGKILL
-        eventually(lambda: all_ended(processes), within_s=1.0, what="all of its processes have ended")  # noqa: B023
+        assert set(SHM.iterdir()) <= shared_memory
     with Daemon(runtime_directory) as again, Client(endpoint=again.endpoint) as client:
         result = client.process(numbered_jpeg(7, 640, 480), outputs=OUTPUTS)
 
     assert number_of_jpeg(result.outputs[0].data) == 7
+    # How long a start takes is the machine's affair; that one after a kill takes no longer than the first is ours.
+    first_s, *again_s = ready_after_s
+    assert min(again_s) < first_s + 1.0
 
 
 @pytest.mark.timeout(60)

@@ -11,6 +11,7 @@ import pytest
 
 from omnishotd.client import Client
 from tests.daemon import Daemon
+from tests.keys import KeyRing
 from tests.numbered import number_of, number_of_jpeg, numbered_jpeg, numbered_pixels
 from tests.waiting import eventually
 
@@ -69,13 +70,14 @@ def test_a_control_port_in_use_is_named(runtime_directory: Path) -> None:
     assert "control.port" in the_line(outcome)
 
 
-def test_a_frames_address_in_use_is_named_and_nothing_stays(runtime_directory: Path) -> None:
+def test_a_frames_address_in_use_is_named_and_nothing_stays(runtime_directory: Path, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         endpoint = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
-        outcome = serve(runtime_directory, "--port", "0", "--endpoint", endpoint)
+        settings = [argument for each in KeyRing(tmp_path).assignments() for argument in ("--set", each)]
+        outcome = serve(runtime_directory, "--port", "0", *settings, "--endpoint", endpoint)
 
     assert outcome.returncode == EXIT_UNAVAILABLE
-    assert endpoint in the_line(outcome)
+    assert f"cannot listen on {endpoint}: Address already in use" in the_line(outcome)
 
 
 def test_a_runtime_directory_that_cannot_be_made_is_named(runtime_directory: Path) -> None:

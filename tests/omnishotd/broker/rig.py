@@ -1,6 +1,7 @@
 """A broker without sockets, processes or a clock: the real `Flow`, with a test in place of all around it."""
 
 import functools
+import zlib
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,13 +18,16 @@ from ipc.settings import (
     MemorySettings,
     PipelineSettings,
     PoolSettings,
+    SandboxSettings,
     Settings,
     SupervisorSettings,
 )
 from ipc.wire import Request
+from omnishotd.broker.admission import request_key
 from omnishotd.broker.crew import Worker
 from omnishotd.broker.flow import Flow
-from omnishotd.broker.frame import Frame, Payload, RequestKey, Sender
+from omnishotd.broker.frame import Frame, Payload, Sender
+from omnishotd.broker.peer import peer_of_address
 from omnishotd.broker.plan import Plan
 from omnishotd.broker.replies import Reply
 from tests.photographs import jpeg, photograph_jpeg, photograph_mosaic
@@ -44,8 +48,16 @@ PLAIN: Final[dict[str, Any]] = {}
 SMALLER: Final[dict[str, Any]] = {"operations": [{"op": "resize", "width": 16, "height": 16}]}
 RAW_OUT: Final[dict[str, Any]] = {"operations": [{"op": "resize", "width": 8}], "format": "raw"}
 RAW_IN: Final[dict[str, Any]] = {"format": "raw", "width": 32, "height": 16, "layout": "RGB"}
-CAMERA = Sender(b"camera", has_delimiter=False)
-OTHER = Sender(b"other", has_delimiter=False)
+
+
+def make_sender(identity: bytes, *, has_delimiter: bool = False, uid: int = 1000, pid: int | None = None) -> Sender:
+    """A producer on a unix socket; each connection is a process of its own, unless it is said which."""
+    number = zlib.crc32(identity) if pid is None else pid
+    return Sender(identity, has_delimiter, peer_of_address(f"localhost:{uid}:{uid}:{number}"))
+
+
+CAMERA = make_sender(b"camera")
+OTHER = make_sender(b"other")
 
 
 def picture(side: int = 64, mark: bytes = b"") -> bytes:
@@ -79,6 +91,9 @@ def make_settings(
             **{
                 "endpoints": [],
                 "socket_mode": 0o660,
+                "socket_group": "",
+                "curve_secret_key_file": "",
+                "curve_authorized_keys": "",
                 "max_frame_bytes": 1 << 20,
                 "max_pixels": 2_000_000,
                 "max_side": 4096,
@@ -98,8 +113,15 @@ def make_settings(
                 **pipeline,
             }
         ),
-        supervisor=SupervisorSettings(restarts_max=10, restart_window_s=30),
-        memory=MemorySettings(arena_mb=ARENA_BYTES >> 20),
+        supervisor=SupervisorSettings(restarts_max=10, restart_window_s=30, hang_timeout_ms=5_000),
+        memory=MemorySettings(
+            arena_mb=ARENA_BYTES >> 20,
+            worker_limit_mb=1024,
+            broker_limit_mb=1024,
+            recycle_after_frames=0,
+            recycle_above_mb=512,
+        ),
+        sandbox=SandboxSettings(mode="auto"),
         control=ControlSettings(
             host="127.0.0.1", port=0, token_file="", cors_origins=[], allowed_hosts=[], rate_limit_per_minute=0
         ),
@@ -239,13 +261,14 @@ class Rig:
         self.flow.answered(held.worker, answer, parts, self.now_us)
         self.work()
 
-    def die(self, worker: Worker, *, replace: bool = True) -> None:
-        """Prove a worker dead, and start another in its place."""
+    def die(self, worker: Worker, *, replace: bool = True) -> list[Frame]:
+        """Prove a worker dead, and start another in its place. Returns what turned out to be poison."""
         self.held = [held for held in self.held if held.worker is not worker]
-        self.flow.gone(worker.incarnation, "SIGKILL", self.now_us)
+        poison = self.flow.gone(worker.incarnation, "SIGKILL", self.now_us)
         if replace:
             self.hire(self.settings.pipeline.pools[worker.pool].name)
         self.work()
+        return poison
 
     def finish(self) -> None:
         """Answer everything that is held until nothing is."""
@@ -289,9 +312,9 @@ def make_frame(
     return Frame(
         number=number,
         trace=f"t-{number}",
-        producer=sender.identity,
+        producer=sender.peer.id,
         sender=sender,
-        key=RequestKey(sender.identity, request.id or ""),
+        key=request_key(sender, request),
         payload_digest=hash(payload),
         fingerprint=hash(payload),
         request=request,

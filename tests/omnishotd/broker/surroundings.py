@@ -3,6 +3,7 @@
 import os
 import select
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,22 @@ import zmq
 
 from ipc.arena import reserve_arena
 from ipc.channel import Channel, channel_pair, child_channel
-from ipc.messages import Answer, Batch, Encode, Encoded, FromChild, Hello, Report, Start, Stop, Task, WorkerExpected
+from ipc.messages import (
+    Answer,
+    Batch,
+    Beat,
+    Encode,
+    Encoded,
+    FromChild,
+    Hello,
+    Report,
+    Start,
+    Stop,
+    Task,
+    WorkerExpected,
+)
 from ipc.sockets import connect_work
-from ipc.telemetry import BrokerTelemetry, decode_telemetry
+from ipc.telemetry import BrokerTelemetry, WorkerTelemetry, decode_telemetry
 from omnishotd.broker.process import BrokerProcess
 from tests.omnishotd.broker.rig import ARENA_BYTES, LAYOUTS, make_settings
 
@@ -73,11 +87,30 @@ class Surroundings:
         os.close(self.arena_fd)
 
     def heard(self) -> FromChild:
-        """Wait for what the broker tells the supervisor."""
-        assert select.select([self.supervisor], [], [], WITHIN_MS / 1000)[0], "the broker says nothing"
-        message = self.supervisor.receive()
-        assert message is not None
-        return message
+        """Wait for what the broker tells the supervisor, besides that its loop turns."""
+        deadline_s = time.monotonic() + WITHIN_MS / 1000
+        while time.monotonic() < deadline_s:
+            select.select([self.supervisor], [], [], WITHIN_MS / 1000)
+            message = self.supervisor.receive()
+            if message is not None and not isinstance(message, Beat):
+                return message
+        raise AssertionError("the broker says nothing")
+
+    def beats(self, count: int) -> float:
+        """Wait for so many signs that the loop turns, and for nothing else. Returns the seconds from first to last."""
+        times: list[float] = []
+        while len(times) < count:
+            assert select.select([self.supervisor], [], [], WITHIN_MS / 1000)[0], "the broker says nothing"
+            assert isinstance(self.supervisor.receive(), Beat)
+            times.append(time.monotonic())
+        return times[-1] - times[0]
+
+    def relayed(self) -> WorkerTelemetry:
+        """Wait for what a worker tells the collector."""
+        while True:
+            message = decode_telemetry(self._telemetry.recv())
+            if isinstance(message, WorkerTelemetry):
+                return message
 
     def told(self, is_it: Callable[[BrokerTelemetry], bool]) -> BrokerTelemetry:
         """Wait for telemetry that says a certain thing."""
@@ -101,6 +134,13 @@ class Surroundings:
     def expect(self, incarnation: int) -> None:
         """Announce a worker as the supervisor does."""
         self.supervisor.send(WorkerExpected(incarnation, f"worker-{incarnation}", list(LAYOUTS[3][0].split("+"))))
+
+    def stranger(self, identity: bytes) -> Socket:
+        """Connect where workers do."""
+        end = self._keep(self.context.socket(zmq.DEALER))
+        end.setsockopt(zmq.ROUTING_ID, identity)
+        end.connect(self.work_endpoint)
+        return end
 
     def worker(self, incarnation: int) -> Socket:
         """Connect as a worker and say hello."""

@@ -67,7 +67,7 @@ def test_new_frame_is_admitted_with_its_deadline_and_trace() -> None:
 
     assert (first.arrived_us, first.deadline_us) == (START_US, START_US + 70 * MS)
     assert first.trace == "trace-1"
-    assert first.producer == CAMERA.identity
+    assert first.producer == CAMERA.peer.id
 
 
 def test_frame_without_a_deadline_gets_the_queue_s() -> None:
@@ -164,7 +164,7 @@ def test_latest_names_its_victims_and_leaves_them_to_the_caller() -> None:
     admitted = door.knock("new", stream="left", on_full="latest")
 
     assert isinstance(admitted, Admitted)
-    assert admitted.victims == (old,)
+    assert admitted.room.victims == (old,)
     assert door.schedule.count == 1
 
 

@@ -1,11 +1,14 @@
 """What a worker's death, or its time limit, means for the frames in its hands."""
 
+import pytest
+
 from ipc.events import EventKind
-from ipc.messages import Decode
+from ipc.messages import Decode, Transform
 from omnishotd.broker.quarantine import AGE_US_MAX
 from tests.omnishotd.broker.rig import (
     LAYOUTS,
     MS,
+    PLAIN,
     RAW_IN,
     RAW_OUT,
     SMALLER,
@@ -25,7 +28,8 @@ def test_death_of_a_worker_costs_a_retry_under_a_new_lease_with_the_payload_writ
     first = rig.held[0]
     rig.die(first.worker)
 
-    assert rig.written == [(first.task.steps[0].source, payload)] * 2
+    assert [data for _, data in rig.written] == [payload] * 2
+    assert rig.written[1][0] == rig.held[0].task.steps[0].source
     assert rig.held[0].task.lease != first.task.lease
     assert rig.flow.account.retried == 1
     rig.finish()
@@ -33,12 +37,127 @@ def test_death_of_a_worker_costs_a_retry_under_a_new_lease_with_the_payload_writ
     assert rig.told[0].header["attempts"] == 2
 
 
+def test_death_while_transforming_begins_again_with_decoding() -> None:
+    """What it read from may be spoiled as well as what it wrote to."""
+    rig = Rig()
+    rig.submit("f", payload := picture())
+    rig.answer(rig.held[0])
+    assert isinstance(rig.held[0].task.steps[0], Transform)
+    rig.die(rig.held[0].worker)
+
+    assert isinstance(rig.held[0].task.steps[0], Decode)
+    assert [data for _, data in rig.written] == [payload] * 2
+    rig.finish()
+    assert rig.replies("f") == ["ok"]
+    assert rig.told[0].header["timing_us"]["decode"] == 7, "what came to nothing is not counted"
+
+
+def test_death_with_one_output_waits_for_the_other_s_worker_and_then_makes_both_again() -> None:
+    rig = Rig()
+    rig.submit("f", outputs=[SMALLER, RAW_OUT])
+    rig.answer(rig.held[0])
+    dead, living = rig.held
+    assert dead.worker is not living.worker
+    rig.die(dead.worker)
+    assert rig.held == [living], "its pixels are not touched while somebody reads them"
+    rig.answer(living)
+
+    assert [type(step) for held in rig.held for step in held.task.steps] == [Decode]
+    rig.finish()
+    assert rig.replies("f") == ["ok"]
+    assert len(rig.told[0].pictures) == 2
+    assert used_bytes(rig) == 0
+
+
+def test_frame_to_be_made_again_goes_before_all_that_wait_for_room() -> None:
+    rig = Rig(make_settings(), arena_bytes=60 << 10)
+    rig.submit("f", outputs=[PLAIN, RAW_OUT])
+    rig.answer(rig.held[0])
+    dead, living = rig.held
+    rig.submit("large", picture(128), [PLAIN])
+    assert rig.flow.schedule.count == 1, "it has no room beside the other"
+    rig.die(dead.worker)
+    rig.answer(living)
+
+    assert [held.task.trace for held in rig.held] == ["012345-1"]
+    rig.finish()
+    assert [told.id for told in rig.told] == ["f", "large"]
+
+
+def rig_without_room_for_what_is_made_again() -> Rig:
+    """One frame is called back; another has taken the room of its payload, which was read already."""
+    rig = Rig(make_settings(workers=1), arena_bytes=20 << 10)
+    rig.submit("again", outputs=[PLAIN])
+    rig.answer(rig.held[0])
+    lines = (rig.allocator.figures().largest_free_bytes - 1000) // 300
+    rig.submit("other", bytes(lines * 300), [RAW_OUT], input={**RAW_IN, "width": 100, "height": lines})
+    again, _ = rig.held
+    rig.die(again.worker)
+    assert [held.task.trace for held in rig.held] == ["012345-2"], "it has no room"
+    return rig
+
+
+def test_frame_to_be_made_again_waits_for_room_and_no_other_takes_it() -> None:
+    rig = rig_without_room_for_what_is_made_again()
+    rig.submit("small", bytes(12), [PLAIN], input={**RAW_IN, "width": 2, "height": 2})
+    assert len(rig.held) == 1
+    rig.answer(rig.held[0])
+    rig.finish()
+
+    assert {told.id: told.code for told in rig.told} == {"other": "ok", "again": "ok", "small": "ok"}
+    assert used_bytes(rig) == 0
+
+
+def test_frame_that_is_cancelled_while_it_waits_to_be_made_again_is_not_made() -> None:
+    rig = rig_without_room_for_what_is_made_again()
+    rig.cancel("again")
+    rig.finish()
+
+    assert {told.id: told.code for told in rig.told} == {"other": "ok", "again": "CANCELLED"}
+    assert used_bytes(rig) == 0
+    rig.flow.check()
+
+
+@pytest.mark.parametrize("code", ["CANCELLED", "EXPIRED"])
+def test_frame_to_be_made_again_still_has_its_deadline_and_can_be_cancelled(code: str) -> None:
+    rig = Rig()
+    rig.submit("f", outputs=[SMALLER, RAW_OUT], deadline_ms=1_000)
+    rig.answer(rig.held[0])
+    dead, living = rig.held
+    rig.die(dead.worker)
+    if code == "CANCELLED":
+        rig.cancel("f")
+    else:
+        rig.wait(1_001 * MS)
+    assert rig.replies("f") == [code]
+    rig.answer(living)
+
+    assert rig.replies("f") == [code]
+    assert used_bytes(rig) == 0
+    rig.flow.check()
+
+
+def test_death_of_the_other_worker_meanwhile_is_the_second() -> None:
+    rig = Rig()
+    rig.submit("f", outputs=[SMALLER, RAW_OUT])
+    rig.answer(rig.held[0])
+    dead, living = rig.held
+    rig.die(dead.worker)
+    rig.die(living.worker)
+
+    assert rig.replies("f") == ["POISON"]
+    assert used_bytes(rig) == 0
+
+
 def test_second_death_makes_it_poison_and_there_is_no_third() -> None:
     rig = Rig()
     rig.submit("f")
-    rig.die(rig.held[0].worker)
-    rig.die(rig.held[0].worker)
+    first, second = rig.held[0].worker, None
+    assert rig.die(first) == []
+    second = rig.held[0].worker
+    [poison] = rig.die(second)
 
+    assert poison.killed == (first.incarnation, second.incarnation)
     assert rig.replies("f") == ["POISON"]
     assert not rig.held
     assert used_bytes(rig) == 0

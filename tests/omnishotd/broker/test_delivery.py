@@ -1,7 +1,6 @@
 """One execution and one final reply for each request: what is sent again, and what is taken back."""
 
-from omnishotd.broker.frame import Sender
-from tests.omnishotd.broker.rig import MS, OTHER, Rig, bad_image, full_rig, picture
+from tests.omnishotd.broker.rig import MS, OTHER, Rig, bad_image, full_rig, make_sender, picture
 
 # ---- duplicates
 
@@ -30,7 +29,7 @@ def test_same_request_after_its_reply_gets_the_same_reply_without_being_executed
     rig = Rig()
     rig.submit("f", client="cam")
     rig.finish()
-    rig.submit("f", client="cam", sender=Sender(b"again", has_delimiter=True))
+    rig.submit("f", client="cam", sender=make_sender(b"again", has_delimiter=True))
 
     first, second = rig.told
     assert second.header == first.header

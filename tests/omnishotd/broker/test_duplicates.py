@@ -3,7 +3,7 @@
 import pytest
 
 from ipc.errors import ErrorCode
-from omnishotd.broker.duplicates import AGE_US_MAX, COUNT_MAX, NAME_BYTES, REPLY_BYTES_MAX, Conflict, DuplicateWindow
+from omnishotd.broker.duplicates import AGE_US_MAX, COUNT_MAX, NAME_BYTES, REPLY_BYTES_MAX, Answered, DuplicateWindow
 from omnishotd.broker.frame import Frame
 from omnishotd.broker.replies import Reply
 from tests.omnishotd.broker.rig import make_frame
@@ -13,7 +13,9 @@ FREED = {"BUSY", "RATE_LIMITED", "SHUTTING_DOWN", "DROPPED", "EXPIRED", "CANCELL
 
 
 def find(window: DuplicateWindow, frame: Frame, now_us: int = 0) -> Frame | Reply | None:
-    return window.find(frame.key, frame.fingerprint, now_us)
+    known = window.known(frame.key, now_us)
+    assert known is None or known.fingerprint == frame.fingerprint
+    return known.reply if isinstance(known, Answered) else known
 
 
 def answered(window: DuplicateWindow, frame: Frame, reply_bytes: int = 1, now_us: int = 0) -> Reply:
@@ -45,7 +47,7 @@ def test_answered_request_gives_its_reply() -> None:
 
 
 @pytest.mark.parametrize("is_answered", [False, True])
-def test_same_name_for_another_request_is_a_conflict(is_answered: bool) -> None:
+def test_same_name_for_another_request_is_known_by_the_fingerprint_of_the_first(is_answered: bool) -> None:
     window = DuplicateWindow()
     frame = make_frame(0, b"one")
     if is_answered:
@@ -53,8 +55,9 @@ def test_same_name_for_another_request_is_a_conflict(is_answered: bool) -> None:
     else:
         window.admit(frame)
 
-    with pytest.raises(Conflict):
-        find(window, make_frame(1, b"two", request_id="f0"))
+    known = window.known(make_frame(1, b"two", request_id="f0").key, 0)
+    assert known is not None
+    assert known.fingerprint == frame.fingerprint
 
 
 def test_same_name_of_another_client_is_another_request() -> None:
@@ -62,7 +65,7 @@ def test_same_name_of_another_client_is_another_request() -> None:
     frame = make_frame(0)
     answered(window, frame)
 
-    assert window.find(type(frame.key)("somebody", frame.key.request_id), frame.fingerprint, 0) is None
+    assert window.known(type(frame.key)("somebody", frame.key.request_id), 0) is None
 
 
 @pytest.mark.parametrize("code", list(ErrorCode))

@@ -6,6 +6,7 @@ from ipc.messages import Extent
 from ipc.telemetry import PRODUCERS_MAX, OwnerFigures, ProducerFigures
 from omnishotd.broker.figures import arena_figures, load_figures, owner_figures, producer_figures
 from omnishotd.broker.frame import Sender
+from omnishotd.broker.peer import peer_of_key
 from omnishotd.broker.schedule import Schedule
 from tests.omnishotd.broker.rig import (
     CAMERA,
@@ -16,6 +17,7 @@ from tests.omnishotd.broker.rig import (
     Rig,
     full_rig,
     make_frame,
+    make_sender,
     make_settings,
     used_bytes,
 )
@@ -123,7 +125,7 @@ def test_waiting_frames_are_told_by_priority() -> None:
     assert schedule.count_by_priority() == [2, 0, 0, 0, 0, 0, 0, 0, 0, 2]
 
 
-def test_producers_are_told_by_their_own_name_or_their_connection_those_with_most_frames_first() -> None:
+def test_producers_are_told_by_their_own_name_or_their_process_those_with_most_frames_first() -> None:
     schedule = schedule_of(
         (OTHER, None, 5, b"123"),
         (CAMERA, "cam", 5, b"1"),
@@ -131,10 +133,10 @@ def test_producers_are_told_by_their_own_name_or_their_connection_those_with_mos
         (CAMERA, "cam", 7, b"333"),
     )
 
-    assert producer_figures(schedule.lines()) == [ProducerFigures("cam", 3, 6), ProducerFigures(b"other".hex(), 1, 3)]
+    assert producer_figures(schedule.lines()) == [ProducerFigures("cam", 3, 6), ProducerFigures(OTHER.peer.name, 1, 3)]
 
 
-def test_two_connections_of_one_name_are_one_producer() -> None:
+def test_two_processes_of_one_name_are_one_producer() -> None:
     schedule = schedule_of((OTHER, "cam", 5, b"1"), (CAMERA, "cam", 5, b"1"))
 
     assert producer_figures(schedule.lines()) == [ProducerFigures("cam", 2, 2)]
@@ -147,11 +149,11 @@ def test_producer_whose_frames_were_taken_is_not_told_and_its_bytes_are_gone() -
         assert frame is not None
         schedule.take(frame)
 
-    assert producer_figures(schedule.lines()) == [ProducerFigures(CAMERA.identity.hex(), 1, 1)]
+    assert producer_figures(schedule.lines()) == [ProducerFigures(CAMERA.peer.name, 1, 1)]
 
 
 def test_no_more_than_the_bound_of_producers_is_told_and_they_are_those_with_most_frames() -> None:
-    waiting = [(Sender(b"%d" % one, has_delimiter=False), None, 5, b"x") for one in range(40)]
+    waiting = [(make_sender(b"%d" % one), None, 5, b"x") for one in range(40)]
     schedule = schedule_of(*waiting, *waiting[-PRODUCERS_MAX:])
 
     assert {told.frames for told in producer_figures(schedule.lines())} == {2}
@@ -161,11 +163,13 @@ def test_no_more_than_the_bound_of_producers_is_told_and_they_are_those_with_mos
 @pytest.mark.parametrize(
     ("sender", "client", "name"),
     [
-        (Sender(b"\xff" * 255, has_delimiter=False), None, "f" * 64),
+        (Sender(b"", has_delimiter=False, peer=peer_of_key("k" * 40, "f" * 65)), None, "f" * 64),
+        (Sender(b"", has_delimiter=False, peer=peer_of_key("k" * 40, "gate")), "cam", "gate"),
+        (make_sender(b"", uid=7, pid=8), None, "uid 7 pid 8"),
         (CAMERA, "a\nb\x1b[2J", "a\\nb\\x1b[2J"),
         (CAMERA, "\x00" * 64, "\\x00" * 16),
     ],
-    ids=["long identity", "control characters", "too long when printable"],
+    ids=["long name", "a key's name first", "nameless", "control characters", "too long when printable"],
 )
 def test_name_of_a_producer_is_printable_and_bounded(sender: Sender, client: str | None, name: str) -> None:
     [told] = producer_figures(schedule_of((sender, client, 5, b"x")).lines())

@@ -19,13 +19,24 @@ from ipc.stage import STAGES
 from omnishotd.broker.crew import Worker
 from omnishotd.broker.figures import load_figures, owner_figures, producer_figures
 from omnishotd.broker.frame import Frame, FrameState, Sender
-from tests.omnishotd.broker.rig import LAYOUTS, MS, PLAIN, RAW_OUT, SMALLER, Held, Rig, make_settings, picture
+from tests.omnishotd.broker.rig import (
+    LAYOUTS,
+    MS,
+    PLAIN,
+    RAW_OUT,
+    SMALLER,
+    Held,
+    Rig,
+    make_sender,
+    make_settings,
+    picture,
+)
 
 FRAMES_MAX = 3
 QUEUE_MAX = 2
 ARENA_BYTES = 160_000
 """So small that frames wait for it."""
-SENDERS = [Sender(b"a", has_delimiter=False), Sender(b"b", has_delimiter=True)]
+SENDERS = [make_sender(b"a"), make_sender(b"b", has_delimiter=True)]
 PAYLOADS = [(picture(64), None), (picture(100), None), (picture(160), None)] + [
     (bytes(side * side * 3), {"format": "raw", "width": side, "height": side, "layout": "RGB"}) for side in (8, 120)
 ]
@@ -151,7 +162,34 @@ class AnyLife(RuleBasedStateMachine):
         condemned = self.condemned()
         self.rig.die(condemned[index % len(condemned)])
 
+    @rule(index=PICK)
+    def retire(self, index: int) -> None:
+        """Its successor comes first, as from the supervisor."""
+        workers = [worker for worker in self.rig.flow.crew.workers() if not worker.is_retiring]
+        worker = workers[index % len(workers)]
+        self.rig.hire(self.pools[worker.pool])
+        self.rig.flow.crew.retire(worker.incarnation)
+        self.rig.work()
+
+    @rule()
+    def stop_the_retired(self) -> None:
+        """They end, and are not replaced."""
+        for worker in self.rig.flow.crew.retired():
+            assert not worker.batches
+            self.rig.die(worker, replace=False)
+
+    @rule(index=PICK)
+    def give_up_a_pool(self, index: int) -> None:
+        """It has workers or gets one: the order of what the supervisor says of it does not matter."""
+        self.rig.flow.pool_failed(self.pools[index % len(self.pools)])
+        self.rig.work()
+
     # ---- time
+
+    @rule(gap_us=st.sampled_from([200 * MS, 60_000 * MS]))
+    def do_not_run_for_a_while(self, gap_us: int) -> None:
+        self.rig.flow.excuse(gap_us)
+        self.rig.now_us += gap_us
 
     @rule(time_us=st.sampled_from([1, 49 * MS, 1_000 * MS, 3_000 * MS, 5_001 * MS, 130_000 * MS]))
     def let_time_pass(self, time_us: int) -> None:
@@ -183,8 +221,9 @@ class AnyLife(RuleBasedStateMachine):
         flow.check()
         states = Counter(frame.state for frame in self.known_frames())
         assert flow.schedule.count == states[FrameState.WAITING] <= QUEUE_MAX
-        assert flow.account.in_flight == states[FrameState.WORKING]
-        assert flow.ledger.working == states[FrameState.WORKING] + states[FrameState.ABANDONED] <= FRAMES_MAX
+        in_work = states[FrameState.WORKING] + states[FrameState.RECALLED]
+        assert flow.account.in_flight == in_work
+        assert flow.ledger.working == in_work + states[FrameState.ABANDONED] <= FRAMES_MAX
 
     @invariant()
     def extents_belong_to_frames_in_work_and_do_not_overlap(self) -> None:

@@ -26,6 +26,7 @@ def test_finished_is_final_and_every_state_leads_to_it() -> None:
     assert {state for (state, event), target in TRANSITIONS.items() if target is FrameState.FINISHED} == {
         FrameState.WAITING,
         FrameState.WORKING,
+        FrameState.RECALLED,
         FrameState.ABANDONED,
     }
 

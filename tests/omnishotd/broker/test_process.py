@@ -1,6 +1,7 @@
 """The broker's own loop, between real sockets: producers, workers and supervisor are played by the test."""
 
 import os
+import time
 from pathlib import Path
 
 import msgpack  # type: ignore[import-untyped]  # has no types of its own
@@ -10,10 +11,26 @@ import zmq
 
 from ipc.arena import Arena
 from ipc.causes import Cause
-from ipc.messages import Drain, Drained, Examine, Examined, Kill, WorkerGone
+from ipc.messages import (
+    Beat,
+    Drain,
+    Drained,
+    Examine,
+    Examined,
+    Hello,
+    Kill,
+    Poisoned,
+    PoolFailed,
+    Reconfigure,
+    Relay,
+    Retire,
+    Retired,
+    WorkerGone,
+)
 from ipc.sockets import make_context
+from ipc.telemetry import WorkerTelemetry
 from omnishotd.broker.process import COPIED_BYTES_MAX
-from tests.omnishotd.broker.rig import ARENA_BYTES, PLAIN, header, picture
+from tests.omnishotd.broker.rig import ARENA_BYTES, LAYOUTS, PLAIN, header, make_settings, picture
 from tests.omnishotd.broker.surroundings import WITHIN_MS, Surroundings, report, take_tasks
 
 
@@ -80,7 +97,7 @@ def test_worker_announced_while_the_broker_reads_reports_gets_work(around: Surro
     worker = around.worker(2)
     around.producer().send_multipart([header("f"), picture()])
     assert around.broker._work.poll(WITHIN_MS)
-    around.broker._take_reports(0)
+    around.broker._road.take_reports(0)
     around.begin()
 
     assert len(take_tasks(worker)) == 1
@@ -131,8 +148,9 @@ def test_death_gives_the_frame_to_the_next_worker(around: Surroundings) -> None:
         b"",
         msgspec.msgpack.encode(["hello", "x"]),
         b"\x93\xa6report\x91\x94\x01\x90\x91\x96\x00\xa1\xff\x01\x01\xc0\xc0\xc0\x01",
+        msgspec.msgpack.encode(Hello(3, ["decode"])),
     ],
-    ids=["garbage", "nothing", "wrong type", "no UTF-8"],
+    ids=["garbage", "nothing", "wrong type", "no UTF-8", "a second hello"],
 )
 def test_worker_that_breaks_the_protocol_is_killed_once_and_the_broker_goes_on(
     around: Surroundings, said: bytes
@@ -213,3 +231,121 @@ def test_examination_of_the_broker_s_memory_is_answered(around: Surroundings, or
 
     assert isinstance(answer, Examined)
     assert (answer.number, answer.service, answer.fault) == (order.number, "broker", "")
+
+
+# ---- what supervisor and workers say besides
+
+
+def test_broker_shows_every_second_that_its_loop_turns(around: Surroundings) -> None:
+    around.begin()
+
+    assert around.beats(2) >= 1.0
+
+
+def test_supervisor_that_does_not_read_is_not_buried_in_beats(around: Surroundings) -> None:
+    """It may be stopped for hours: what lies there already says the same."""
+    channel = around.broker._channel
+    while not channel.wants_flush:
+        channel.send(Beat())
+    for second in range(3):
+        around.broker._beat(second * 1_000_000)
+
+    assert len(channel._unsent) == 1
+    around.begin()
+
+
+def test_worker_s_telemetry_reaches_the_collector_and_one_in_another_s_name_costs_its_life(
+    around: Surroundings,
+) -> None:
+    around.expect(2)
+    around.begin()
+    worker = around.worker(2)
+    own = WorkerTelemetry("worker-2", 2, "e1", 1, 1.0, {})
+    worker.send(msgspec.msgpack.encode(Relay(msgspec.msgpack.encode(own))))
+    assert around.relayed() == own
+    forged = msgspec.structs.replace(own, service="encode-0")
+    worker.send(msgspec.msgpack.encode(Relay(msgspec.msgpack.encode(forged))))
+
+    assert around.heard() == Kill(2, "broke the protocol", Cause.PROTOCOL)
+
+
+def test_telemetry_of_one_who_has_not_said_hello_is_nobody_s(around: Surroundings) -> None:
+    around.begin()
+    stranger = around.stranger(b"w9")
+    stranger.send(msgspec.msgpack.encode(Relay(msgspec.msgpack.encode(WorkerTelemetry("x", 9, "e1", 1, 1.0, {})))))
+    around.expect(2)
+    worker = around.worker(2)
+    own = WorkerTelemetry("worker-2", 2, "e1", 1, 1.0, {})
+    worker.send(msgspec.msgpack.encode(Relay(msgspec.msgpack.encode(own))))
+
+    assert around.relayed() == own
+
+
+def test_retired_worker_is_told_of_when_it_has_answered_all(around: Surroundings) -> None:
+    around.expect(2)
+    around.begin()
+    worker, producer = around.worker(2), around.producer()
+    producer.send_multipart([header("f"), picture()])
+    [task] = take_tasks(worker)
+    around.supervisor.send(Retire(2))
+    around.expect(3)
+    successor = around.worker(3)
+    producer.send_multipart([header("g"), picture()])
+    report(successor, take_tasks(successor)[0])
+    assert msgpack.unpackb(producer.recv_multipart()[0])["id"] == "g"
+    report(worker, task)
+
+    assert around.heard() == Retired(2)
+    assert msgpack.unpackb(producer.recv_multipart()[0])["id"] == "f"
+
+
+def test_workers_that_died_of_one_frame_are_told_of(around: Surroundings) -> None:
+    around.begin()
+    producer = around.producer()
+    producer.send_multipart([header("f"), picture()])
+    for incarnation in (2, 3):
+        around.expect(incarnation)
+        take_tasks(around.worker(incarnation))
+        around.supervisor.send(WorkerGone(incarnation, "SIGSEGV"))
+
+    assert around.heard() == Poisoned([2, 3])
+    assert msgpack.unpackb(producer.recv())["error"]["code"] == "POISON"
+
+
+def test_frame_for_a_pool_that_was_given_up_is_answered(around: Surroundings) -> None:
+    around.begin()
+    producer = around.producer()
+    producer.send_multipart([header("f"), picture()])
+    around.supervisor.send(PoolFailed(LAYOUTS[3][0]))
+
+    assert msgpack.unpackb(producer.recv())["error"]["code"] == "INTERNAL"
+
+
+def test_presets_that_were_read_again_count_for_the_next_frame(around: Surroundings) -> None:
+    around.begin()
+    producer = around.producer()
+    around.supervisor.send(Reconfigure(make_settings(LAYOUTS[3], presets={"fresh": {"outputs": [PLAIN]}})))
+    # Both roads are read in one turn, the supervisor's first.
+    producer.send(header("q", op="info"))
+
+    assert msgpack.unpackb(producer.recv())["presets"] == ["fresh"]
+
+
+def test_broker_that_did_not_run_for_a_while_puts_time_limits_off(around: Surroundings) -> None:
+    """As it finds when it goes on: the turn that was due long ago."""
+    around.expect(2)
+    around.broker._read_orders()
+    worker = around.worker(2)
+    around.producer().send_multipart([header("f"), picture()])
+    assert around.broker._work.poll(WITHIN_MS)
+    assert around.broker._door.socket.poll(WITHIN_MS)
+    long_ago_us = time.monotonic_ns() // 1000 - 60_000_000
+    around.broker._road.take_reports(long_ago_us)
+    around.broker._take_requests(long_ago_us)
+    around.broker.flow.start_waiting(long_ago_us)
+    around.broker._road.give_work(long_ago_us)
+    around.broker._pauses.expect(long_ago_us, 250)
+    take_tasks(worker)
+    around.begin()
+
+    assert around.beats(2) >= 1.0, "and nobody is killed"

@@ -6,12 +6,18 @@ from typing import Any
 import pytest
 import zmq
 
-from omnishotd.broker.frame import Sender
-from omnishotd.broker.producers import BACKLOG_AGE_US_MAX, BACKLOG_BYTES_MAX, BACKLOG_COUNT_MAX, Producers
+from omnishotd.broker.producers import (
+    BACKLOG_AGE_US_MAX,
+    BACKLOG_BYTES_MAX,
+    BACKLOG_COUNT_MAX,
+    BACKLOGS_BYTES_MAX,
+    Producers,
+)
 from omnishotd.broker.replies import Reply
+from tests.omnishotd.broker.rig import make_sender
 
-SLOW = Sender(b"slow", has_delimiter=False)
-FAST = Sender(b"fast", has_delimiter=False)
+SLOW = make_sender(b"slow")
+FAST = make_sender(b"fast")
 
 
 class FakeOutlet:
@@ -59,7 +65,7 @@ def test_reply_goes_out_at_once_with_its_pictures() -> None:
 
 def test_reply_to_a_req_has_its_empty_delimiter() -> None:
     outlet = FakeOutlet()
-    Producers(outlet).send(Sender(b"req", has_delimiter=True), reply(), 0)
+    Producers(outlet).send(make_sender(b"req", has_delimiter=True), reply(), 0)
 
     assert outlet.sent == [[b"req", b"", b"header 0", b"picture"]]
 
@@ -205,3 +211,49 @@ def test_pictures_of_a_reply_that_is_dropped_are_not_counted() -> None:
     producers.flush(BACKLOG_AGE_US_MAX + 1)
 
     assert (producers.dropped, producers.picture_bytes) == (2, 0)
+
+
+# ---- all backlogs together
+
+
+def test_all_backlogs_together_are_bounded_and_the_largest_is_lost() -> None:
+    outlet, producers = full()
+    for name in (b"one", b"two", b"three"):
+        outlet.errors[name] = zmq.EAGAIN
+    each_bytes = BACKLOGS_BYTES_MAX // 4
+    producers.send(make_sender(b"one"), reply(1, each_bytes), 0)
+    for number in range(2):
+        producers.send(make_sender(b"two"), reply(number, each_bytes), 0)
+    producers.send(make_sender(b"three"), reply(3, each_bytes), 0)
+    assert (producers.backlog_bytes, producers.dropped) == (BACKLOGS_BYTES_MAX, 0)
+    producers.send(make_sender(b"three"), reply(4, 1), 0)
+
+    assert (producers.backlog_bytes, producers.dropped) == (2 * each_bytes + 1, 2)
+    outlet.errors.clear()
+    producers.flush(1)
+    assert {parts[0] for parts in outlet.sent} == {b"one", b"three"}
+    assert producers.backlog_bytes == 0
+
+
+def test_bytes_of_a_backlog_are_told_until_it_is_sent_or_dropped() -> None:
+    outlet, producers = full()
+    for _ in range(3):
+        producers.send(SLOW, reply(0, 100), 0)
+    assert producers.backlog_bytes == 300
+    allow_one(outlet)
+    producers.flush(1)
+    assert producers.backlog_bytes == 200
+    producers.flush(2 + BACKLOG_AGE_US_MAX)
+
+    assert producers.backlog_bytes == 0
+
+
+def test_time_in_which_the_broker_did_not_run_is_no_reason_to_drop() -> None:
+    _, producers = full()
+    producers.send(SLOW, reply(), 0)
+    producers.excuse(60_000_000)
+    producers.flush(60_000_000 + BACKLOG_AGE_US_MAX)
+    assert producers.dropped == 0
+    producers.flush(60_000_001 + BACKLOG_AGE_US_MAX)
+
+    assert producers.dropped == 1

@@ -16,7 +16,7 @@ def finished_frame() -> Frame:
     frame.encoded = [Encoded(0, "jpeg", 4, 3, 80), Encoded(1, "raw", 2, 1, None, "RGBA")]
     frame.parts = [b"jpeg bytes", b"12345678"]
     frame.times.queue, frame.times.decode, frame.times.transform, frame.times.encode = 10, 20, 30, 40
-    frame.deaths = 1
+    frame.killed = (7,)
     return frame
 
 

@@ -5,9 +5,9 @@ import itertools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from omnishotd.broker.frame import Frame, Sender
+from omnishotd.broker.frame import Frame
 from omnishotd.broker.schedule import Room, Schedule
-from tests.omnishotd.broker.rig import CAMERA, OTHER, make_frame
+from tests.omnishotd.broker.rig import CAMERA, OTHER, make_frame, make_sender
 
 
 def pushed(schedule: Schedule, *frames: Frame) -> Schedule:
@@ -26,7 +26,7 @@ def drained(schedule: Schedule) -> list[int]:
 
 
 def room(schedule: Schedule, on_full: str, *, stream: str | None = None, payload_bytes: int = 1) -> Room:
-    return schedule.room(CAMERA.identity, stream, on_full, payload_bytes)
+    return schedule.room(CAMERA.peer.id, make_frame(0).key.scope, stream, on_full, payload_bytes)
 
 
 def test_higher_priority_is_taken_first_and_within_one_the_older() -> None:
@@ -42,7 +42,7 @@ def test_producers_take_turns_within_a_priority() -> None:
 
 
 def test_producer_that_comes_back_with_one_frame_goes_to_the_end_of_the_turns() -> None:
-    third = Sender(b"third", has_delimiter=False)
+    third = make_sender(b"third")
     schedule = pushed(Schedule(9, 99), make_frame(0), make_frame(1, sender=OTHER), make_frame(2, sender=third))
     first = schedule.peek()
     assert first is not None
@@ -135,11 +135,11 @@ def test_frames_without_a_stream_are_one_stream_of_their_producer() -> None:
 def test_any_frames_all_come_out_once_by_priority_and_in_order_of_each_producer(frames: list[tuple[int, int]]) -> None:
     schedule = Schedule(99, 99)
     for number, (priority, producer) in enumerate(frames):
-        schedule.push(make_frame(number, priority=priority, sender=Sender(b"%d" % producer, has_delimiter=False)))
+        schedule.push(make_frame(number, priority=priority, sender=make_sender(b"%d" % producer)))
     assert schedule.count == len(frames)
     order = drained(schedule)
 
-    assert schedule._bytes_of == {}, "nothing is kept of producers without frames"
+    assert schedule._lengths == {}, "nothing is kept of producers without frames"
     assert sorted(order) == list(range(len(frames)))
     assert [frames[number][0] for number in order] == sorted((priority for priority, _ in frames), reverse=True)
     for kind in set(frames):
@@ -152,7 +152,7 @@ def test_any_frames_all_come_out_once_by_priority_and_in_order_of_each_producer(
 def test_any_producer_waits_at_most_one_turn_of_each_other(producers: list[int]) -> None:
     schedule = Schedule(99, 99)
     for number, producer in enumerate(producers):
-        schedule.push(make_frame(number, sender=Sender(b"%d" % producer, has_delimiter=False)))
+        schedule.push(make_frame(number, sender=make_sender(b"%d" % producer)))
     order = [producers[number] for number in drained(schedule)]
 
     for producer in set(producers):

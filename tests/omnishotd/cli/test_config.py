@@ -53,4 +53,13 @@ def test_check_names_the_places_that_were_read(monkeypatch: pytest.MonkeyPatch, 
 def test_schema_is_json_that_describes_every_section() -> None:
     schema = json.loads(CliRunner().invoke(main, ["config", "schema"]).stdout)
 
-    assert set(schema["properties"]) == {"frames", "pipeline", "supervisor", "memory", "control", "alerts", "presets"}
+    assert set(schema["properties"]) == {
+        "frames",
+        "pipeline",
+        "supervisor",
+        "memory",
+        "sandbox",
+        "control",
+        "alerts",
+        "presets",
+    }

@@ -264,7 +264,7 @@ def test_daemon_that_is_named_and_away_ends_the_command(
     )
 
     assert ended.exit_code == 69
-    assert ended.stderr.startswith(f"omnishotd: no daemon answers at {endpoint}: ")
+    assert ended.stderr.startswith(f"omnishotd: {endpoint}: no daemon answered within ")
 
 
 def test_running_daemon_is_found_and_used(endpoint: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

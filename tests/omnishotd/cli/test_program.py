@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from omnishotd import __version__
 from omnishotd.cli import main
 
-COMMANDS = ("serve", "process", "demo", "health", "top", "config")
+COMMANDS = ("serve", "process", "demo", "health", "top", "keys", "config")
 
 
 @pytest.mark.parametrize(

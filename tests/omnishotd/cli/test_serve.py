@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import msgspec
@@ -45,11 +46,11 @@ def replaced(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[list[str
 
 def test_serve_hands_the_settings_to_the_supervisor_by_an_inherited_file(monkeypatch: pytest.MonkeyPatch) -> None:
     command, settings = replaced(
-        monkeypatch, "--port", "0", "--host", "::1", "--endpoint", "ipc:///run/a", "--endpoint", "tcp://127.0.0.1:5555"
+        monkeypatch, "--port", "0", "--host", "::1", "--endpoint", "ipc:///run/a", "--endpoint", "ipc:///run/b"
     )
 
     assert command[:4] == [sys.executable, "-P", "-m", "omnishotd.supervisor"]
-    assert settings.frames.endpoints == ["ipc:///run/a", "tcp://127.0.0.1:5555"]
+    assert settings.frames.endpoints == ["ipc:///run/a", "ipc:///run/b"]
     assert (settings.control.host, settings.control.port) == ("::1", 0)
 
 
@@ -62,7 +63,21 @@ def test_direct_options_lie_over_assignments(monkeypatch: pytest.MonkeyPatch) ->
 def test_serve_passes_log_format_and_ready_descriptor_on(monkeypatch: pytest.MonkeyPatch) -> None:
     command, _ = replaced(monkeypatch, "--log-format", "json", "--ready-fd", "7")
 
-    assert command[6:] == ["--log-format", "json", "--ready-fd", "7"]
+    assert command[6 : command.index("--")] == ["--log-format", "json", "--ready-fd", "7"]
+
+
+def test_serve_tells_the_supervisor_how_to_read_the_same_configuration_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    command, settings = replaced(monkeypatch, "--port", "4000", "--set", "memory.arena_mb=300")
+    again = command[command.index("--") + 1 :]
+    with tempfile.TemporaryFile() as file:
+        ended = CliRunner().invoke(main, [*again[:1], *again[2:], "--settings-to", str(file.fileno())])
+        file.seek(0)
+        read = msgspec.msgpack.decode(file.read(), type=Settings)
+
+    # The second is for a process of its own: it would bind the tests to the life of whoever started them.
+    assert again[:2] == ["serve", "--stop-with-parent"]
+    assert ended.exit_code == 0
+    assert read == settings
 
 
 PARENT = """

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from omnishotd.cli.figures import Service
-from omnishotd.cli.keys import Key
+from omnishotd.cli.keyboard import Key
 from omnishotd.cli.snapshot import Link, Snapshot
 from omnishotd.cli.view import Order, View
 

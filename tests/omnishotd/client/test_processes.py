@@ -59,7 +59,7 @@ def test_fresh_process_loads_neither_numpy_nor_anything_of_the_server(played: Sc
     loaded = set(json.loads(run(LOADED, played)))
 
     assert not loaded & {"numpy", "cv2", "PIL", "simplejpeg", "msgspec", "pydantic", "psutil", "starlette", "click"}
-    assert {name for name in loaded if name.startswith("ipc")} == {"ipc", "ipc.errors"}
+    assert {name for name in loaded if name.startswith("ipc")} == {"ipc", "ipc.errors", "ipc.keys", "ipc.secret"}
     assert not {name for name in loaded if name.startswith(("stages", "control"))}
     ours = {name for name in loaded if name.startswith("omnishotd.") and not name.startswith("omnishotd.client")}
     assert ours == {"omnishotd.runtime"}

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ipc.causes import Cause
 from ipc.channel import ChannelClosed
 from ipc.messages import FromChild, Ready, Start, Stop
 from omnishotd.supervisor.children import ChildProcess, last_exit, spawn
@@ -21,6 +22,7 @@ WITHIN_S = 10.0
 
 CHILD = """
 import os, sys
+from ipc.causes import Cause
 from ipc.channel import ChannelClosed
 from ipc.child import begin
 from ipc.messages import Ready, Stop
@@ -117,7 +119,7 @@ def child() -> Iterator[ChildProcess]:
     yield started
     if started.process.returncode is None:
         started.kill()
-        started.reap("the test ended")
+        started.reap()
 
 
 def test_child_learns_who_it_is_and_gets_what_was_handed_on(child: ChildProcess) -> None:
@@ -135,27 +137,29 @@ def test_child_does_not_speak_to_the_service_manager(monkeypatch: pytest.MonkeyP
     assert isinstance(message, Ready)
     assert message.detail.endswith("|none|True")
     child.kill()
-    child.reap("")
+    child.reap()
 
 
 def test_child_that_was_told_to_stop_is_reaped_with_its_own_status(child: ChildProcess) -> None:
     heard(child)
     child.channel.send(Stop())
     assert ended(child.pidfd)
-    exited = child.reap("")
+    exited = child.reap()
 
     assert (exited.code, exited.signal, exited.reason) == (5, None, "exit status 5")
 
 
-def test_child_that_was_killed_is_reaped_with_the_reason(child: ChildProcess) -> None:
+def test_child_that_was_killed_is_reaped_with_the_first_reason(child: ChildProcess) -> None:
     heard(child)
-    child.kill()
+    child.kill("over its time limit", Cause.TIME_LIMIT)
+    child.kill("did not end", Cause.STOPPED)
     assert ended(child.pidfd)
     with pytest.raises(ChannelClosed):
         child.channel.receive()
-    exited = child.reap("over its time limit")
+    exited = child.reap()
 
     assert (exited.code, exited.signal, exited.reason) == (None, "SIGKILL", "over its time limit")
+    assert exited.cause is Cause.TIME_LIMIT
 
 
 def test_kill_of_a_child_that_has_ended_already_is_no_fault(child: ChildProcess) -> None:
@@ -164,7 +168,7 @@ def test_kill_of_a_child_that_has_ended_already_is_no_fault(child: ChildProcess)
     assert ended(child.pidfd)
     child.kill()
 
-    assert child.reap("").signal == "SIGKILL"
+    assert child.reap().signal == "SIGKILL"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -174,14 +178,14 @@ def test_child_leaves_signals_to_the_supervisor(child: ChildProcess, number: sig
     child.channel.send(Stop())
     assert ended(child.pidfd)
 
-    assert child.reap("").code == 5
+    assert child.reap().code == 5
 
 
 def test_reap_gives_back_descriptors(child: ChildProcess) -> None:
     heard(child)
     held = {child.pidfd, child.channel.fileno()}
     child.kill()
-    child.reap("")
+    child.reap()
 
     assert held.isdisjoint(descriptors())
 
@@ -210,7 +214,7 @@ def test_child_whose_parent_is_another_than_it_was_told_ends_at_once() -> None:
     os.close(writer)
     assert ended(child.pidfd)
 
-    assert child.reap("").code == 1
+    assert child.reap().code == 1
 
 
 def test_spawn_that_fails_leaves_no_descriptor_behind(monkeypatch: pytest.MonkeyPatch) -> None:

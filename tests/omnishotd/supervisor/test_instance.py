@@ -3,18 +3,22 @@
 import socket
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from ipc.settings import Settings
-from omnishotd.supervisor.instance import Instance, StartupError, listen
+from omnishotd.supervisor.instance import CHILDREN_TIMEOUT_S, Instance, StartupError, listen
 from tests.control.support import make_settings
 from tests.waiting import eventually
 
 PROGRAM = """
 import sys
+import threading
+import time
 from pathlib import Path
 import msgspec
 from ipc.settings import Settings
@@ -88,6 +92,45 @@ def test_lock_goes_with_its_process_however_that_ends(runtime_directory: Path, t
         eventually(lambda: let_in(settings), within_s=5, what="the lock is free")
 
 
+def child_that_lives_on(instance: Instance) -> subprocess.Popen[bytes]:
+    """A process that was given what every child is given, and does not die with its parent."""
+    return subprocess.Popen(["/bin/sleep", "1000"], pass_fds=[instance.children_lock])
+
+
+def test_instance_is_not_let_in_while_a_child_of_an_earlier_one_lives(
+    runtime_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("omnishotd.supervisor.instance.CHILDREN_TIMEOUT_S", 0.3)
+    settings = settings_for(runtime_directory)
+    instance = Instance(settings)
+    with child_that_lives_on(instance) as child:
+        instance.close()
+        began_s = time.monotonic()
+        error = refused(settings)
+        took_s = time.monotonic() - began_s
+        child.kill()
+
+    assert error.exit_status == 75
+    assert error.reason == f"processes of an earlier omnishotd still live in {runtime_directory}"
+    assert took_s >= 0.3
+    Instance(settings).close()
+
+
+def test_instance_is_let_in_as_soon_as_the_last_child_of_an_earlier_one_is_gone(runtime_directory: Path) -> None:
+    settings = settings_for(runtime_directory)
+    instance = Instance(settings)
+    with child_that_lives_on(instance) as child:
+        instance.close()
+        ender = threading.Timer(0.2, child.kill)
+        began_s = time.monotonic()
+        ender.start()
+        Instance(settings).close()
+        took_s = time.monotonic() - began_s
+        ender.join()
+
+    assert 0.2 <= took_s < CHILDREN_TIMEOUT_S
+
+
 def let_in(settings: Settings) -> bool:
     try:
         Instance(settings).close()
@@ -126,7 +169,7 @@ def test_tcp_endpoints_need_no_lock(runtime_directory: Path) -> None:
     frames = msgspec.structs.replace(settings.frames, endpoints=["tcp://127.0.0.1:5555"])
     instance = Instance(msgspec.structs.replace(settings, frames=frames))
 
-    assert [path.name for path in runtime_directory.iterdir()] == ["lock"]
+    assert {path.name for path in runtime_directory.iterdir()} == {"lock", "children.lock"}
     instance.close()
 
 

@@ -42,6 +42,8 @@ def walk(*events: ServiceEvent) -> ServiceState:
         ([E.SPAWN, E.EXIT, E.ORDER_STOP], S.STOPPED),
         ([E.SPAWN, E.ORDER_STOP, E.READY, E.EXIT, E.SPAWN], S.SPAWNING),
         ([E.SPAWN, E.READY, E.GIVE_UP, E.ORDER_STOP, E.SPAWN], S.SPAWNING),
+        ([E.SPAWN, E.READY, E.SUCCEED, E.READY], S.READY),
+        ([E.SPAWN, E.READY, E.GIVE_UP, E.RELENT, E.SPAWN], S.SPAWNING),
     ],
 )
 def test_life_ends_where_its_events_lead(events: list[ServiceEvent], end: ServiceState) -> None:

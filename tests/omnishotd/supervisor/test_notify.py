@@ -2,12 +2,13 @@
 
 import os
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from omnishotd.supervisor.notify import Notifier
+from omnishotd.supervisor.notify import STATUS_LENGTH_MAX, Notifier
 
 
 @pytest.fixture(params=["path", "abstract"])
@@ -29,13 +30,37 @@ def test_states_arrive_as_systemd_reads_them(manager: tuple[socket.socket, str])
     notifier = Notifier(address)
     notifier.ready("serving")
     notifier.status("busy")
+    notifier.alive()
+    notifier.patience(2.5)
     notifier.stopping("finishing")
 
-    assert [end.recv(500).decode().split("\n") for _ in range(3)] == [
+    assert [end.recv(500).decode().split("\n") for _ in range(5)] == [
         ["READY=1", "STATUS=serving", f"MAINPID={os.getpid()}"],
         ["STATUS=busy"],
+        ["WATCHDOG=1"],
+        ["EXTEND_TIMEOUT_USEC=2500000"],
         ["STOPPING=1", "STATUS=finishing"],
     ]
+
+
+def test_reload_carries_the_monotonic_time_at_which_it_began(manager: tuple[socket.socket, str]) -> None:
+    end, address = manager
+    before_us = time.monotonic_ns() // 1000
+    Notifier(address).reloading("reading")
+    said = dict(line.split("=") for line in end.recv(500).decode().split("\n"))
+
+    assert before_us <= int(said.pop("MONOTONIC_USEC")) <= time.monotonic_ns() // 1000
+    assert said == {"RELOADING": "1", "STATUS": "reading"}
+
+
+def test_status_can_say_nothing_but_a_status(manager: tuple[socket.socket, str]) -> None:
+    end, address = manager
+    notifier = Notifier(address)
+    notifier.status("refused: a\nREADY=1\tb")
+    notifier.status("x" * 5000)
+
+    assert end.recv(500) == b"STATUS=refused: a READY=1 b"
+    assert end.recv(500) == b"STATUS=" + b"x" * (STATUS_LENGTH_MAX - 3) + b"..."
 
 
 def test_address_is_taken_out_of_the_environment(

@@ -1,315 +1,212 @@
-"""What the supervisor believes of whom. The daemon as a whole is held by `tests/system`."""
+"""The daemon as a whole, without its loop: phases, hang detection, the stop."""
 
-import os
-import select
 import signal
-import socket
-import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from ipc.causes import Cause
-from ipc.channel import channel_pair, child_channel
-from ipc.messages import (
-    Drained,
-    Examine,
-    Examined,
-    FromChild,
-    Kill,
-    Ready,
-    ToChild,
-    Unable,
-    WorkerExpected,
-    WorkerGone,
-)
-from omnishotd.supervisor.children import ChildProcess
-from omnishotd.supervisor.instance import Instance, listen
-from omnishotd.supervisor.lifecycle import ServiceEvent
-from omnishotd.supervisor.notify import Notifier
-from omnishotd.supervisor.process import Supervisor
-from omnishotd.supervisor.service import Service
-from omnishotd.supervisor.signals import HANDLED
-from tests.control.support import make_settings
+from ipc.messages import Beat, Drain, Drained, Ready, Stop, Unable
+from omnishotd.supervisor.instance import StartupError
+from omnishotd.supervisor.lifecycle import ServiceState
+from omnishotd.supervisor.phase import Phase
+from tests.omnishotd.supervisor.stage import Stage, set_stage
+
+WORKERS = ["decode-0", "decode-1", "transform+encode-0"]
 
 
-class Stage:
-    """A supervisor that is not run, and services whose processes only wait; a test says what they say."""
-
-    def __init__(self, supervisor: Supervisor) -> None:
-        self.supervisor = supervisor
-        self.voices: dict[str, socket.socket] = {}
-        for number, service in enumerate(supervisor._household.services):
-            process = subprocess.Popen(["/bin/sleep", "1000"])
-            ours, self.voices[service.name] = channel_pair()
-            service.child = ChildProcess(process, os.pidfd_open(process.pid), ours)
-            service.incarnation = number
-            service.advance(ServiceEvent.SPAWN)
-            service.advance(ServiceEvent.READY)
-
-    def service(self, name: str) -> Service:
-        return self.supervisor._household.named(name)
-
-    def hear(self, name: str) -> ToChild | None:
-        """What a service was told next, or None."""
-        if not select.select([self.voices[name]], [], [], 0)[0]:
-            return None
-        message: ToChild = msgspec.msgpack.decode(self.voices[name].recv(1 << 17), type=ToChild)
-        return message
-
-    def end(self, name: str) -> Service:
-        """Have a service's process ended, and the supervisor see it."""
-        service = self.service(name)
-        assert service.child is not None
-        service.child.kill()
-        assert select.select([service.child.pidfd], [], [], 10)[0]
-        self.supervisor._exited(service)
-        return service
-
-    def say(self, name: str, said: FromChild | bytes) -> None:
-        """Have a service say something, and the supervisor hear it."""
-        self.voices[name].send(said if isinstance(said, bytes) else msgspec.msgpack.encode(said))
-        self.supervisor._listen_to(self.service(name))
-
-    def killed(self) -> list[str]:
-        """Name the services whose process was killed, waiting for those that must have been."""
-        killed = []
-        for service in self.supervisor._household.services:
-            if service.child is not None and service.kill_reason:
-                assert select.select([service.child.pidfd], [], [], 10)[0]
-                killed.append(service.name)
-            elif service.child is not None:
-                assert select.select([service.child.pidfd], [], [], 0)[0] == []
-        return killed
+def test_daemon_serves_when_all_services_are_ready(stage: Stage) -> None:
+    assert stage.phase() is Phase.SERVING
 
 
-@pytest.fixture
-def stage(runtime_directory: Path) -> Iterator[Stage]:
-    settings = msgspec.structs.replace(make_settings(), runtime_directory=str(runtime_directory))
-    handlers = {number: signal.getsignal(number) for number in HANDLED}
-    instance = Instance(settings)
-    with listen("127.0.0.1", 0) as listener:
-        supervisor = Supervisor(settings, instance, listener, Notifier(None), json_logs=False, ready_fd=None)
-        made = Stage(supervisor)
-        yield made
-        supervisor._household.close()
-    for voice in made.voices.values():
-        voice.close()
-    instance.close()
-    signal.set_wakeup_fd(-1)
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
-    os.close(supervisor._signals._reader)
-    os.close(supervisor._signals._writer)
+@pytest.mark.parametrize("name", ["broker", "control"])
+def test_service_that_falls_silent_is_killed_as_hung_and_the_others_are_not(stage: Stage, name: str) -> None:
+    other = {"broker": "control", "control": "broker"}[name]
+    for _ in range(6):
+        stage.passes(1.0)
+        stage.say(other, Beat())
+
+    assert stage.killed() == [name]
+    assert stage.child(name).kill_cause is Cause.HUNG
+    assert "silent for" in stage.child(name).kill_reason
+    stage.see_end(name, stage.child(name))
+    assert stage.deaths(name) == 1
 
 
-def test_broker_may_have_a_worker_killed(stage: Stage) -> None:
-    stage.say("broker", Kill(stage.service("decode-1").incarnation, "over its time limit", Cause.TIME_LIMIT))
-
-    assert stage.killed() == ["decode-1"]
-    assert stage.service("decode-1").kill_reason == "over its time limit"
-
-
-def test_systemd_is_told_which_service_is_given_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[str] = []
-    monkeypatch.setattr(stage.supervisor._notifier, "status", said.append)
-    service = stage.service("decode-0")
-    policy = stage.supervisor._household.policies[service.kind]
-    while policy.died(time.monotonic()) is not None:
-        pass
-    assert service.child is not None
-    service.child.kill()
-    stage.supervisor._exited(service)
-
-    assert said == ["decode-0 is given up"]
-
-
-def test_kill_of_a_process_that_is_no_more_kills_nobody(stage: Stage) -> None:
-    stage.say("broker", Kill(999, "over its time limit", Cause.TIME_LIMIT))
+def test_workers_owe_no_beat(stage: Stage) -> None:
+    stage.lives(60.0)
 
     assert stage.killed() == []
 
 
-@pytest.mark.parametrize(
-    "said",
-    [
-        Kill(0, "I say so", Cause.CRASH),
-        Examine(1, "broker", "snapshot"),
-        Drained(0),
-        Unable("I say so", 1),
-        Ready(),
-        b"garbage",
-        msgspec.msgpack.encode(["ready", "x"])[:-1] + b"\xff",
-    ],
-    ids=["kill", "examine", "drained", "unable", "ready again", "garbage", "no UTF-8"],
-)
-def test_worker_that_says_what_is_not_its_to_say_is_killed_alone(stage: Stage, said: FromChild | bytes) -> None:
-    """It decodes hostile bytes: whoever took it over must not reach the daemon through it."""
-    stage.say("decode-0", said)
-
-    assert stage.killed() == ["decode-0"]
-    assert stage.supervisor._failure is None
-
-
-def test_death_of_a_worker_is_told_to_the_broker_after_it_was_waited_for(stage: Stage) -> None:
-    service = stage.service("decode-0")
-    assert service.child is not None
-    pid = service.child.pid
-    service.child.kill()
-    assert select.select([service.child.pidfd], [], [], 10)[0]
-    stage.supervisor._exited(service)
-
-    with child_channel(stage.voices["broker"].detach()) as broker:
-        assert broker.receive() == WorkerGone(service.incarnation, "SIGKILL; perhaps out of memory")
-    with pytest.raises(ProcessLookupError):
-        os.kill(pid, 0)
-
-
-def test_death_of_the_broker_kills_all_workers_and_leaves_the_control_plane(stage: Stage) -> None:
-    broker = stage.service("broker")
-    assert broker.child is not None
-    broker.child.kill()
-    assert select.select([broker.child.pidfd], [], [], 10)[0]
-    stage.supervisor._exited(broker)
-
-    assert stage.killed() == ["decode-0", "decode-1", "transform+encode-0"]
-
-
-def test_broker_that_cannot_be_started_again_gets_no_workers(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Workers without a broker would hold the arena for ever, and the next broker waits for them to end."""
-    for service in stage.supervisor._household.services:
-        if service.child is not None and service.name != "control":
-            service.child.kill()
-            stage.supervisor._exited(service)
-
-    asked: list[str] = []
-
-    def refuse(module: str, *_: object) -> None:
-        asked.append(module)
-        raise OSError(11, "Resource temporarily unavailable")
-
-    monkeypatch.setattr("omnishotd.supervisor.nursery.spawn", refuse)
-    stage.supervisor._household.spawn_pipeline()
-
-    assert asked == ["omnishotd.broker"]
-    assert not any(service.is_live for service in stage.supervisor._household.services if service.name != "control")
-
-
-def test_worker_that_cannot_be_started_is_reported_as_gone(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    service = stage.service("decode-0")
-    assert service.child is not None
-    service.child.kill()
-    stage.supervisor._exited(service)
-
-    def refuse(*_: object) -> None:
-        raise OSError(11, "Resource temporarily unavailable")
-
-    monkeypatch.setattr("omnishotd.supervisor.nursery.spawn", refuse)
-    stage.supervisor._household.spawn(service)
-
-    with child_channel(stage.voices["broker"].detach()) as broker:
-        messages = [broker.receive() for _ in range(3)]
-    assert [type(message) for message in messages] == [WorkerGone, WorkerExpected, WorkerGone]
-
-
-def test_death_is_counted_by_its_cause_when_the_service_is_started_again(
+def test_beat_that_lay_unread_while_the_supervisor_was_stopped_counts(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("omnishotd.supervisor.nursery.spawn", lambda *_: None)
-    stage.say("broker", Kill(stage.service("decode-0").incarnation, "over its time limit", Cause.TIME_LIMIT))
-    for name in ("decode-0", "decode-1"):
-        stage.supervisor._household.spawn(stage.end(name))
+    """The whole turn: an hour passes within one poll, and nobody is killed for it."""
+    monkeypatch.setattr(stage.supervisor._clock, "_read_s", lambda: time.monotonic() + 3600)
+    stage.supervisor._turn()
 
-    told = [stage.service(name).figures(0) for name in ("decode-0", "decode-1", "broker")]
-    assert [figures.restarts for figures in told] == [1, 1, 0]
-    assert [figures.restarts_by_cause for figures in told] == [{Cause.TIME_LIMIT: 1}, {Cause.CRASH: 1}, {}]
-
-
-def test_question_of_the_control_plane_reaches_its_service_and_the_answer_comes_back_once(stage: Stage) -> None:
-    stage.say("control", Examine(7, "decode-0", "trim"))
-    assert stage.hear("decode-0") == Examine(7, "decode-0", "trim")
-    assert stage.hear("decode-1") is None
-
-    answer = Examined(7, "decode-0", rss_before_bytes=9, rss_after_bytes=5)
-    stage.say("decode-0", answer)
-    stage.say("decode-0", answer)
-    assert stage.hear("control") == answer
-    assert stage.hear("control") is None
     assert stage.killed() == []
+    stage.passes(4.9)
+    assert stage.killed() == []
+    stage.passes(0.2)
+    assert stage.killed() == ["broker", "control"]
 
 
-def test_answer_of_a_service_that_was_not_asked_reaches_nobody(stage: Stage) -> None:
-    stage.say("control", Examine(7, "decode-0", "trim"))
-    stage.say("decode-1", Examined(7, "decode-1"))
-    stage.say("decode-1", Examined(7, "decode-0"))
+def test_service_that_was_told_to_end_is_not_judged_by_its_silence(stage: Stage) -> None:
+    stage.supervisor._signalled(signal.SIGTERM)
+    stage.say("broker", Drained(0))
+    for name in WORKERS:
+        stage.end(name)
+    assert stage.child("broker").stop_cause is Cause.STOPPED
+    stage.supervisor._clock.now_s += 100
+    stage.supervisor._pass_time()
 
-    assert stage.hear("control") is None
-
-
-def test_question_to_nobody_is_answered_at_once(stage: Stage) -> None:
-    stage.say("control", Examine(3, "decode-9", "trim"))
-
-    assert stage.hear("control") == Examined(3, "decode-9", fault="is not running")
+    assert stage.child("broker").kill_reason == "did not end"
 
 
-def test_question_to_a_process_that_ends_is_answered_for_it(stage: Stage) -> None:
-    stage.say("control", Examine(3, "decode-0", "snapshot"))
+def test_stop_drains_the_broker_then_ends_workers_then_the_rest(stage: Stage) -> None:
+    stage.supervisor._signalled(signal.SIGTERM)
+    assert stage.drain_voice("broker") == [Drain(10_000)]
+    assert stage.hear("decode-0") is None
+    stage.say("broker", Drained(0))
+    assert [stage.hear(name) for name in WORKERS] == [Stop()] * 3
+    assert stage.hear("broker") is None
+    for name in WORKERS:
+        stage.end(name)
+    assert stage.drain_voice("broker")[-1] == Stop()
+    stage.end("broker")
+    assert stage.phase() is Phase.STOPPING_REST
+    stage.end("control")
+
+    assert stage.phase() is Phase.ENDED
+
+
+def test_second_signal_leaves_half_a_second_for_draining(stage: Stage) -> None:
+    stage.supervisor._signalled(signal.SIGTERM)
+    stage.supervisor._signalled(signal.SIGINT)
+
+    assert stage.drain_voice("broker") == [Drain(10_000), Drain(500)]
+
+
+def test_stop_waits_for_no_child_longer_than_its_time(stage: Stage) -> None:
+    stage.supervisor._signalled(signal.SIGTERM)
+    stage.say("broker", Drained(0))
+    stage.passes(1.9)
+    assert stage.killed() == []
+    stage.passes(0.2)
+
+    assert stage.killed() == WORKERS
+    assert stage.child("decode-0").kill_cause is Cause.STOPPED
+
+
+def test_broker_that_never_says_that_it_has_drained_is_killed(stage: Stage) -> None:
+    stage.supervisor._signalled(signal.SIGTERM)
+    stage.lives(11.5)
+    assert stage.killed() == []
+    stage.lives(1.0)
+
+    assert stage.killed() == ["broker"]
+
+
+def test_stop_while_a_service_waits_for_its_restart_starts_it_no_more(stage: Stage) -> None:
     stage.end("decode-0")
+    assert stage.state("decode-0") is ServiceState.BACKOFF
+    stage.supervisor._signalled(signal.SIGTERM)
+    stage.say("broker", Drained(0))
+    stage.passes(1.0)
 
-    assert stage.hear("control") == Examined(3, "decode-0", fault="its process ended before it answered")
-
-
-def test_question_to_the_supervisor_is_answered_by_itself(stage: Stage) -> None:
-    stage.say("control", Examine(4, "supervisor", "collect"))
-
-    answer = stage.hear("control")
-    assert isinstance(answer, Examined)
-    assert (answer.number, answer.service, answer.fault) == (4, "supervisor", "")
-    assert answer.rss_after_bytes > 0
+    assert stage.state("decode-0") is ServiceState.STOPPED
+    assert stage.asked == []
 
 
-def test_questions_without_answer_are_bounded(stage: Stage) -> None:
-    for number in range(20):
-        stage.say("control", Examine(number, "decode-0", "snapshot"))
+def test_child_that_dies_just_before_it_is_told_to_end_is_not_started_again(stage: Stage) -> None:
+    stage.supervisor._signalled(signal.SIGTERM)
+    stage.say("broker", Drained(0))
+    stage.end("control")
+    for name in WORKERS:
+        stage.end(name)
+    stage.end("broker")
 
-    assert stage.hear("control") == Examined(16, "decode-0", fault="too many questions are open")
-
-
-def test_examination_answered_while_draining_is_no_fault(stage: Stage) -> None:
-    stage.say("control", Examine(5, "broker", "snapshot"))
-    stage.service("broker").advance(ServiceEvent.ORDER_STOP)
-    stage.say("broker", Examined(5, "broker"))
-
-    assert stage.killed() == []
-    assert stage.hear("control") == Examined(5, "broker")
+    assert stage.phase() is Phase.ENDED
+    assert stage.asked == []
 
 
-def test_start_that_fails_is_no_restart(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
-        raise OSError(11, "Resource temporarily unavailable")
+def test_worker_that_cannot_start_ends_a_daemon_that_starts_with_its_own_words(
+    runtime_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with set_stage(runtime_directory) as stage:
+        monkeypatch.setattr("omnishotd.supervisor.nursery.spawn", stage.spawn)
+        stage.supervisor._household.start()
+        stage.say("decode-0", Unable("sandbox.mode is required, and there is none", 78))
 
-    service = stage.end("decode-0")
-    with monkeypatch.context() as patch:
-        patch.setattr("omnishotd.supervisor.nursery.spawn", refuse)
-        for _ in range(3):
-            stage.supervisor._household.spawn(service)
-    assert service.restarts.total() == 0
-
-    monkeypatch.setattr("omnishotd.supervisor.nursery.spawn", lambda *_: None)
-    stage.supervisor._household.spawn(service)
-    assert service.restarts == {Cause.CRASH: 1}
+        assert stage.supervisor._failure is not None
+        assert stage.supervisor._failure.exit_status == 78
+        assert stage.phase() is Phase.STOPPING_WORKERS
 
 
-def test_breach_of_the_protocol_is_a_death_and_a_frame_that_took_too_long_is_none(stage: Stage) -> None:
-    service = stage.service("decode-0")
-    policy = stage.supervisor._household.policies[service.kind]
-    stage.say("decode-0", b"garbage")
-    stage.supervisor._exited(service)
-    assert policy.deaths_lately(time.monotonic()) == 1
+def test_worker_that_cannot_start_does_not_end_a_daemon_that_serves(stage: Stage) -> None:
+    stage.end("decode-0")
+    stage.passes(1.0)
+    stage.say("decode-0", Unable("no room", 71))
+    stage.end("decode-0", status=71)
 
-    stage.say("broker", Kill(stage.service("decode-1").incarnation, "over its time limit", Cause.TIME_LIMIT))
-    stage.supervisor._exited(stage.service("decode-1"))
-    assert policy.deaths_lately(time.monotonic()) == 1
+    assert stage.phase() is Phase.SERVING
+    assert stage.state("decode-0") is ServiceState.BACKOFF
+    assert stage.deaths("decode-0") == 2
+
+
+def test_broker_given_up_ends_the_daemon_with_status_1(stage: Stage) -> None:
+    for _ in range(11):
+        assert stage.supervisor._failure is None
+        stage.passes(2.1)
+        stage.end("broker")
+        for name in WORKERS:
+            if stage.service(name).child is not None:
+                stage.end(name)
+        stage.passes(0.15)
+        stage.say("control", Beat())
+        if stage.service("broker").child is not None:
+            stage.say("broker", Ready())
+
+    assert stage.supervisor._failure is not None
+    assert stage.supervisor._failure.exit_status == 1
+    assert stage.deaths("broker") == 11
+
+
+def test_start_without_room_for_processes_fails_with_71_and_leaves_none(
+    runtime_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with set_stage(runtime_directory) as stage:
+        monkeypatch.setattr("omnishotd.supervisor.nursery.spawn", stage.spawn)
+        original = stage.spawn
+
+        def refuse_workers(module: str, *rest: object) -> object:
+            if module == "stages.worker":
+                raise OSError(24, "Too many open files")
+            return original(module, *rest)  # type: ignore[arg-type]  # passed on as they came
+
+        monkeypatch.setattr("omnishotd.supervisor.nursery.spawn", refuse_workers)
+        with pytest.raises(StartupError) as caught:
+            stage.supervisor.run()
+
+        assert (caught.value.exit_status, caught.value.reason) == (
+            71, "decode-0 cannot be started: Too many open files",
+        )  # fmt: skip
+        assert stage.supervisor._household.members == []
+
+
+def test_fault_in_the_loop_leaves_no_process(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    processes = [member.child.process for member in stage.supervisor._household.members]
+    monkeypatch.setattr(stage.supervisor._household, "start", lambda: None)
+
+    def break_down() -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(stage.supervisor, "_turn", break_down)
+    with pytest.raises(RuntimeError, match="a bug"):
+        stage.supervisor.run()
+
+    assert len(processes) == 5
+    assert [process.returncode for process in processes] == [-signal.SIGKILL] * 5

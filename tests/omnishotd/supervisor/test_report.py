@@ -10,6 +10,7 @@ import zmq
 from ipc.events import EventKind
 from ipc.sockets import make_context
 from ipc.telemetry import INTERVAL_S, SupervisorTelemetry, decode_telemetry
+from omnishotd.supervisor.clock import AwakeClock
 from omnishotd.supervisor.lifecycle import ServiceEvent
 from omnishotd.supervisor.phase import Phase
 from omnishotd.supervisor.report import Report
@@ -29,7 +30,7 @@ class Listener:
         self.pull.bind(endpoint)
         self.services = roster(make_settings())
         self.policies = {service.kind: RestartPolicy(10, 30.0) for service in self.services}
-        self.report = Report(endpoint, self.services, self.policies)
+        self.report = Report(endpoint, self.services, self.policies, AwakeClock())
 
     def heard(self) -> SupervisorTelemetry:
         message = decode_telemetry(self.pull.recv())
@@ -68,7 +69,7 @@ def test_report_is_sent_at_intervals_and_at_once_after_a_change(listener: Listen
 
 def test_report_carries_what_happened_and_how_often_its_kind_died_lately(listener: Listener) -> None:
     decoder = next(service for service in listener.services if service.name == "decode-0")
-    listener.policies["decode"].died(time.monotonic())
+    listener.policies["decode"].died("decode-0", 1, None, time.monotonic())
     listener.report.became_ready(decoder)
     listener.report.exited(decoder, 17)
     listener.report.happened(EventKind.GAVE_UP, "decode-0", "decode died too often")

@@ -1,0 +1,101 @@
+"""Libraries that are refused memory, really, in a process of their own; each must say so in words that are known."""
+
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from stages.shortage import is_shortage
+
+PROGRAM = """
+import os, resource, sys
+from ipc import heap
+from ipc.messages import Decode, Encode, Extent, Transform
+from ipc.pixels import Geometry, Layout
+from ipc.resident import mapped_bytes
+from stages import decode, encode, transform
+from stages.operations import encode_operations
+from stages.operations.resize import Resize
+from stages.operations.rotate import Rotate
+from stages.outputs import JpegEncoding, RawEncoding, encode_encoding
+from stages.shortage import is_shortage
+from tests.photographs import photograph_jpeg
+
+kind, limits_mib = sys.argv[1], [int(limit) for limit in sys.argv[2:]]
+for stage in (decode, encode, transform):
+    stage.warm()
+size = Geometry(3000, 3000, Layout.RGB)
+data = photograph_jpeg(3000, progressive=True, subsampling=0)
+arena = memoryview(bytearray(len(data) + 2 * size.bytes))
+arena[: len(data)] = data
+arena[len(data) : len(data) + size.bytes] = os.urandom(size.bytes)
+source, pixels = Extent(0, len(data)), Extent(len(data), size.bytes)
+target = Extent(len(data) + size.bytes, size.bytes)
+
+
+def transformed(*operations, result=size):
+    transform.transform(Transform(pixels, target, size, size, encode_operations(operations), result), arena)
+
+
+def encoded(encoding):
+    encode.encode(Encode(pixels, size, 0, encode_encoding(encoding)), arena)
+
+
+steps = {
+    "decode": lambda: decode.decode(Decode(source, pixels, "jpeg", size), arena),
+    "encode": lambda: encoded(JpegEncoding(quality=100, subsampling="444")),
+    "raw": lambda: encoded(RawEncoding()),
+    "rotate": lambda: transformed(Rotate(90), Rotate(90)),
+    "tall": lambda: transformed(Resize(200, 2900, fit="fill"), result=Geometry(200, 2900, Layout.RGB)),
+    "wide": lambda: transformed(Resize(2900, 200, fit="fill"), result=Geometry(2900, 200, Layout.RGB)),
+    "small": lambda: transformed(Resize(300, 300), result=Geometry(300, 300, Layout.RGB)),
+}
+del data
+heap.trim()
+for limit_mib in limits_mib:
+    limit = mapped_bytes() + (limit_mib << 20)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+    try:
+        steps[kind]()
+    except Exception as error:
+        told = f"shortage {is_shortage(error)}: {type(error).__name__}: {error}"
+    else:
+        told = "done"
+    resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    print(told)
+    heap.trim()
+steps[kind]()
+"""
+
+
+def told(kind: str, *limits_mib: int) -> list[str]:
+    """Have a step done with so little, and then with enough."""
+    program = [sys.executable, "-c", PROGRAM, kind, *map(str, limits_mib)]
+    ended = subprocess.run(program, check=False, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout.splitlines()
+
+
+@pytest.mark.parametrize("kind", ["decode", "encode", "raw", "rotate"])
+def test_library_without_memory_says_so_and_works_again_when_there_is_some(kind: str) -> None:
+    (said,) = told(kind, 1)
+
+    assert said.startswith("shortage True: ")
+
+
+@pytest.mark.parametrize("kind", ["tall", "wide", "small"])
+def test_resampling_with_too_little_memory_fails_before_the_library_ends_the_process(kind: str) -> None:
+    said = told(kind, *range(1, 25))
+
+    assert {line.split(":")[0] for line in said} == {"shortage True", "done"}
+
+
+def test_other_errors_are_no_shortage() -> None:
+    with pytest.raises(cv2.error) as raised:
+        cv2.resize(np.empty((0, 0, 3), np.uint8), (3, 3))
+    assert not is_shortage(raised.value)
+    assert not is_shortage(ValueError("Insufficient funds"))
+    assert not is_shortage(FileNotFoundError(2, "no such file"))
+    assert is_shortage(OSError(12, "Cannot allocate memory"))

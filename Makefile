@@ -11,11 +11,16 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for candidate in python3 python3.15 python3.14 python3.13 python3.12 python3.11; do \
 	$$candidate -c '$(NEW_ENOUGH)' 2>/dev/null && { command -v $$candidate; break; }; done)
 
+SEED ?= 1
+SECONDS ?= 120
+FRAMES ?= 100000
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check fix bench bench-operators requirements clean programs
+.PHONY: help setup demo run test check fix bench bench-operators chaos soak requirements install-service \
+	uninstall-service clean programs
 
 help: ## Show what there is to make
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP) ## Install into .venv all that is needed
 
@@ -44,13 +49,25 @@ bench: $(STAMP) ## Measure
 bench-operators: $(STAMP) ## Measure what operators cost the frames
 	@$(BIN)/python -m perf.operated
 
+chaos: $(STAMP) ## Kill and stop processes all the time, and account for every frame; SEED=1 SECONDS=120
+	@$(BIN)/python -m tests.chaos --seed $(SEED) --seconds $(SECONDS)
+
+soak: $(STAMP) ## See whether many frames leave a trace in memory; FRAMES=100000
+	@$(BIN)/python -m tests.chaos.soak --frames $(FRAMES)
+
 requirements: $(STAMP) ## Pin the newest versions that fit, with their hashes
 	@$(PIP) install uv
-	@cd requirements && for group in dev photographs; do \
-		extra=$$([ $$group = dev ] && echo ../pyproject.toml || echo --no-deps); \
-		../$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --fork-strategy fewest \
-			--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
-			$$extra $$group.in --output-file $$group.txt || exit 1; done
+	@cd requirements && pin="../$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+			--fork-strategy fewest --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate"; \
+		$$pin ../pyproject.toml dev.in --output-file dev.txt && \
+		$$pin --constraint dev.txt ../pyproject.toml --output-file daemon.txt && \
+		$$pin --no-deps photographs.in --output-file photographs.txt
+
+install-service: ## Install omnishotd as a system service, or bring it up to date; as root
+	@systemd/service.sh install $(PYTHON)
+
+uninstall-service: ## Take the system service away; its configuration stays
+	@systemd/service.sh uninstall
 
 clean: ## Remove all that was made here, .venv too
 	rm -rf $(VENV) build dist demo-pictures .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -65,11 +82,14 @@ $(STAMP): requirements/dev.txt requirements/photographs.txt pyproject.toml | $(B
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# Programs that tests use as their users do: the page is looked at in a browser, alerts are sent over TLS.
+# Programs that tests use as their users do: the page is looked at in a browser, alerts are sent over TLS, the service is
+# run by a systemd of its own.
 programs:
 	@missing=""; \
 	command -v chromium >/dev/null || missing="$$missing chromium"; \
 	command -v openssl >/dev/null || missing="$$missing openssl"; \
+	command -v systemd-analyze >/dev/null || missing="$$missing systemd"; \
+	command -v kill >/dev/null && command -v ps >/dev/null || missing="$$missing procps"; \
 	[ -n "$$missing" ] || exit 0; \
 	install="apt-get install --yes --no-install-recommends$$missing"; \
 	if ! command -v apt-get >/dev/null; then \

@@ -146,5 +146,5 @@ def on_purpose_bytes(service: ServiceFigures, presence: Presence) -> int:
     """What a service says that it holds for others, within bounds of its own."""
     if service.kind == "broker" and presence.broker:
         broker = presence.broker.message
-        return broker.frames.queued_bytes + broker.remembered_bytes
+        return broker.frames.queued_bytes + broker.frames.backlog_bytes + broker.remembered_bytes
     return 0

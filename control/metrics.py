@@ -39,6 +39,8 @@ class FrameCounts(msgspec.Struct, frozen=True):
     """Of all payloads that came with a request."""
     reply_bytes: int
     """Of all pictures that went out with a reply."""
+    backlog_bytes: int
+    """Of replies that wait for producers who are slow to read."""
 
 
 class Latency(msgspec.Struct, frozen=True):
@@ -206,6 +208,7 @@ def _frames(pipeline: PipelineFigures) -> FrameCounts:
         malformed=frames.malformed,
         payload_bytes=frames.payload_bytes,
         reply_bytes=frames.reply_bytes,
+        backlog_bytes=frames.backlog_bytes,
     )
 
 

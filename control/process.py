@@ -141,7 +141,11 @@ async def _beat(child: Child, interval_s: float) -> None:
     """Tell the supervisor that this loop turns: as a task of it, so that one which is blocked is silent."""
     while True:
         try:
-            child.channel.send(Beat())
+            if child.channel.wants_flush:
+                # A supervisor that does not read needs no more than lies there already.
+                child.channel.flush()
+            else:
+                child.channel.send(Beat())
         except ChannelClosed:
             # The loop learns of it from the channel itself, and ends in order.
             return

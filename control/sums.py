@@ -44,7 +44,8 @@ def sums_of(message: BrokerTelemetry, *, is_over: bool) -> PipelineSums:
     frames, lost = message.frames, 0
     if is_over:
         lost = frames.in_flight + frames.queued
-        frames = msgspec.structs.replace(frames, failed=frames.failed + lost, in_flight=0, queued=0, queued_bytes=0)
+        failed = frames.failed + lost
+        frames = msgspec.structs.replace(frames, failed=failed, in_flight=0, queued=0, queued_bytes=0, backlog_bytes=0)
     errors = {code: message.errors[code] for code in ErrorCode if code in message.errors}
     return PipelineSums(frames, errors, message.latency, message.queue_latency, lost)
 

@@ -71,7 +71,7 @@ class Channel(Generic[Received]):
     def receive(self) -> Received | None:
         """Return the next message, or None when there is none now. Raises `ChannelClosed`, `ChannelMisused`."""
         try:
-            data = self._socket.recv(MESSAGE_BYTES_MAX)
+            data = self._read()
         except BlockingIOError:
             return None
         except OSError as error:
@@ -82,6 +82,13 @@ class Channel(Generic[Received]):
             return self._decoder.decode(data)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise ChannelMisused(str(error)) from error
+
+    def _read(self) -> bytes:
+        try:
+            return self._socket.recv(MESSAGE_BYTES_MAX)
+        except ConnectionResetError:
+            # The peer ended without having read all: the kernel says so once, and before what the peer had said last.
+            return self._socket.recv(MESSAGE_BYTES_MAX)
 
     def close(self) -> None:
         """Close this end."""

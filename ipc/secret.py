@@ -25,6 +25,8 @@ def read_secret(path: Path) -> str:
         if mode & 0o077 and not _is_for_us_alone(source.fileno()):
             raise SecretUnusable(f"{path} may be read by others than its owner (mode {mode:04o}, must be 0600)")
         data = source.read(FILE_BYTES_MAX + 1)
+    if len(data) > FILE_BYTES_MAX:
+        raise SecretUnusable(f"{path} has more than {FILE_BYTES_MAX} bytes")
     return data.decode("ascii", errors="replace").strip()
 
 

@@ -122,13 +122,6 @@ def bind_work(context: Context, endpoint: str, message_bytes_max: int) -> Socket
     return router
 
 
-def connect_work(context: Context, endpoint: str, incarnation: int) -> Socket:
-    """Open a worker's end of the frames' road."""
-    dealer = make_work_end(context, incarnation)
-    dealer.connect(endpoint)
-    return dealer
-
-
 def make_work_end(context: Context, incarnation: int) -> Socket:
     """Make a worker's end of the frames' road, for one who watches how it is connected."""
     dealer = context.socket(zmq.DEALER)

@@ -103,12 +103,15 @@ class Worker:
         for source in (self._socket, tether.events, channel.fileno()):
             self._poller.register(source, zmq.POLLIN)
 
+    def greet(self) -> None:
+        """Tell the broker that this worker can be given work."""
+        self._socket.send(self._encoder.encode(Hello(self._start.incarnation, self._start.stages)))
+
     def run(self) -> bool:
-        """Say hello and work until told to stop: True. False where the connection is lost, which cannot be made again.
+        """Work until told to stop: True. False where the connection is lost, which cannot be made again.
 
         Raises `ChannelClosed`.
         """
-        self._socket.send(self._encoder.encode(Hello(self._start.incarnation, self._start.stages)))
         while not self._is_stopped:
             ready = dict(self._poller.poll(self._telemetry.due_in_ms(time.monotonic())))
             if self._channel.fileno() in ready:
@@ -116,7 +119,8 @@ class Worker:
             if self._tether.events in ready:
                 self._tether.look()
                 if self._tether.is_lost:
-                    return False
+                    # Both may be seen in one look: the supervisor's word comes before what it explains.
+                    return self._is_stopped
             if self._socket in ready:
                 self._work_on(self._batches.decode(self._socket.recv()))
             self._pass_time(time.monotonic())
@@ -288,6 +292,8 @@ def serve(child: Child, context: zmq.Context[zmq.Socket[bytes]]) -> int:
             worker = Worker(start, channel, arena, tether, in_force)
             # What was made so far lives as long as the process: the collector need not walk it again and again.
             gc.freeze()
+            # ORDER: who is replaced by this worker gets nothing more as soon as it is ready.
+            worker.greet()
             channel.send(Ready())
             return 0 if worker.run() else await_end(channel)
 

@@ -5,8 +5,9 @@
 #   service.sh install [PYTHON]    PYTHON: the interpreter for the service's own environment, default python3
 #   service.sh uninstall
 #
-# PREFIX=/opt/omnishotd is where the environment goes. DESTDIR=DIR puts everything below DIR and changes nothing else: for
-# packages. DEPENDENCIES=none makes an environment without them, for who puts them there in another way.
+# PREFIX=/opt/omnishotd is where the environment goes: a folder that holds nothing else. DESTDIR=DIR puts everything below
+# DIR and changes nothing else: for packages. DEPENDENCIES=none makes an environment without them, for who puts them there
+# in another way.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,6 +19,8 @@ UNIT=/etc/systemd/system/omnishotd.service
 SYSUSERS=/etc/sysusers.d/omnishotd.conf
 COMMAND=/usr/local/bin/omnishotd
 PACKAGES=(omnishotd ipc stages control)
+# In a folder that an installation made, and may therefore empty.
+MARKER=.omnishotd
 
 say() { echo "omnishotd: $*"; }
 fail() { echo "omnishotd: $*" >&2; exit 1; }
@@ -27,6 +30,18 @@ is_live() { [ -z "$DESTDIR" ]; }
 
 may_write() {
     if is_live && [ "$(id -u)" != 0 ]; then fail "only root can install a service; or set DESTDIR"; fi
+}
+
+# PREFIX is emptied to be made anew, and to be taken away: never what others have put there.
+check_prefix() {
+    local home=$DESTDIR$PREFIX found
+    if [[ $PREFIX != /* || $PREFIX/ == */../* || ! $PREFIX =~ [^/.] ]]; then
+        fail "PREFIX=$PREFIX: must be the absolute path of a folder for omnishotd alone"
+    fi
+    if [ -f "$home/pyvenv.cfg" ] && [ -f "$home/$MARKER" ]; then return; fi
+    if [ ! -e "$home" ] && [ ! -L "$home" ]; then return; fi
+    if [ -d "$home" ] && found=$(ls -A "$home") && [ -z "$found" ]; then return; fi
+    fail "PREFIX=$PREFIX: $home is there and was not made by an installation of omnishotd: no pyvenv.cfg or no $MARKER in it"
 }
 
 # The unit hides homes from the service: an interpreter that lies in one would not be found.
@@ -48,14 +63,22 @@ find_python() {
     fail "no Python 3.11 or newer with ensurepip outside of the home folders; Debian: apt-get install python3 python3-venv"
 }
 
+# Where the system's Python was replaced by a newer one, the environment's is new as well, and what it would import is not.
+is_for() {
+    local home=$1 python=$2 version ask='import sys; print("%d.%d" % sys.version_info[:2])'
+    version=$("$python" -c "$ask")
+    [ "$("$home/bin/python" -c "$ask" 2>/dev/null)" = "$version" ] && [ -d "$home/lib/python$version" ]
+}
+
 install_environment() {
     local home=$DESTDIR$PREFIX python packages how=--upgrade
     python=$(find_python "$@")
-    # One of another version of Python has no pip for this one, and is made anew.
-    "$home/bin/python" -m pip --version >/dev/null 2>&1 || how=--clear
-    [ "$DEPENDENCIES" != none ] || how=--without-pip
-    "$python" -m venv $how "$home"
+    is_for "$home" "$python" || how=--clear
+    "$python" -m venv $how --without-pip "$home"
+    # ORDER: before all that takes long or can fail, so that an installation that was not finished can be repeated.
+    touch "$home/$MARKER"
     if [ "$DEPENDENCIES" != none ]; then
+        "$home/bin/python" -I -m ensurepip --upgrade --default-pip >/dev/null
         "$home/bin/python" -m pip --quiet --quiet --disable-pip-version-check --no-input install \
             --require-hashes --requirement requirements/daemon.txt
     fi
@@ -111,6 +134,7 @@ is_managed() { is_live && [ -d /run/systemd/system ]; }
 
 install_service() {
     may_write
+    check_prefix
     install_environment "$@"
     install_files
     if ! is_live; then return; fi
@@ -118,7 +142,7 @@ install_service() {
     systemd-sysusers "$SYSUSERS"
     if is_managed; then systemctl daemon-reload; fi
     if is_managed && systemctl is-active --quiet omnishotd; then
-        say "the service still runs as it was; next: systemctl restart omnishotd"
+        say "the service runs, and each process that it starts from here on is a new one; now: systemctl restart omnishotd"
         return
     fi
     cat <<END
@@ -131,6 +155,7 @@ END
 
 uninstall_service() {
     may_write
+    check_prefix
     if is_managed && [ -e "$UNIT" ]; then systemctl disable --now --quiet omnishotd; fi
     rm -f "$DESTDIR$UNIT" "$DESTDIR$SYSUSERS"
     if is_our_command; then rm -f "$DESTDIR$COMMAND"; fi

@@ -36,11 +36,11 @@ class Refused(FrameError):
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A new frame, not yet queued, and the waiting frames that give way to it."""
+    """A new frame, not yet queued."""
 
     frame: Frame
     room: Room
-    """With the frames that give way to it."""
+    """With the waiting frames that give way to it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,8 @@ class Batch:
     """Jobs that went out in one message; those answered are taken out."""
 
     jobs: list[Job]
+    is_delivered: bool = True
+    """Whether the worker can have got it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -56,7 +58,7 @@ class Worker:
     since_us: int = 0
     """When it began what it is doing now: its last answer, or the message that found it idle."""
     is_condemned: bool = False
-    """Overran its time limit: gets nothing more, and is about to be killed."""
+    """Gets nothing more, and is about to be killed: overran its time limit, cannot be reached, or was distrusted."""
     is_retiring: bool = False
     """Has a successor: gets nothing more, and ends when it holds nothing."""
     held: int = 0
@@ -135,10 +137,6 @@ class Crew:
         """Whether every pool has a worker that may get jobs."""
         return all(self._members)
 
-    def worker(self, incarnation: int) -> Worker | None:
-        """Find a worker."""
-        return self._workers.get(incarnation)
-
     def workers(self) -> list[Worker]:
         """List all workers that were announced and not yet reported dead."""
         return list(self._workers.values())
@@ -185,6 +183,13 @@ class Crew:
                 break
         while worker.batches and not worker.batches[0].jobs:
             worker.batches.popleft()
+
+    def undelivered(self, worker: Worker, lease: int) -> None:
+        """Note that the message with this lease did not reach its worker, and give the worker nothing more."""
+        worker.is_condemned = True
+        for batch in worker.batches:
+            if any(job.lease == lease for job in batch.jobs):
+                batch.is_delivered = False
 
     def overdue(self, now_us: int, limit_us: int) -> list[Worker]:
         """List the workers that have been at one job for longer than the limit."""

@@ -27,8 +27,6 @@ HANDSHAKES_PER_TURN_MAX: Final = 16
 PEERS_KNOWN_MAX: Final = 4096
 TELL_EVERY_S: Final = 10.0
 """Of those who did not get in: not as often as somebody might like to be told of."""
-
-
 PARTS_MAX: Final = 5
 """Of a message, so many are kept: routing id, delimiter, header, payload, and one that is too many."""
 PARTS_SKIPPED_MAX: Final = 250_000

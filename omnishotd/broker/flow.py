@@ -250,7 +250,7 @@ class Flow:
         return overdue
 
     def excuse(self, gap_us: int) -> None:
-        """Leave a time in which this process did not run out of what workers may take. Producers' deadlines stand."""
+        """Leave a time in which the loop stood still out of what workers may take. Producers' deadlines stand."""
         self.crew.excuse(gap_us)
         self.canary.excuse(gap_us)
 

@@ -172,13 +172,14 @@ class Ledger:
     def gone(self, worker: Worker, reason: str) -> Bereavement:
         """Deal with what a dead worker held; `crew.gone` has taken it out already. `reason`: how it died.
 
-        It had begun nothing but its oldest message, so only the frames in that one are under suspicion.
+        It had begun nothing but the oldest message that reached it, so only the frames in that are under suspicion.
         """
         outcomes: list[Outcome] = []
         retried: list[Frame] = []
         held = [job for batch in worker.batches for job in batch.jobs]
+        oldest = next((batch.jobs for batch in worker.batches if batch.is_delivered), [])
         # Once a frame, however many of its jobs the worker had: it is one death.
-        begun = dict.fromkeys(job.frame for job in (worker.batches[0].jobs if worker.batches else ()))
+        begun = dict.fromkeys(job.frame for job in oldest)
         for frame in begun:
             frame.killed += (worker.incarnation,)
             frame.suspect = True

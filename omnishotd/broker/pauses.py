@@ -1,5 +1,6 @@
-"""Pauses: times in which this process did not run, because it or the whole machine was stopped. Pure.
+"""Pauses: times in which the loop stood still. Pure.
 
+The process, or the whole machine, was stopped, or a turn took long: from within they cannot be told apart.
 Nobody may be blamed for silence in such a time: there was no one to hear.
 """
 

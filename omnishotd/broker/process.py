@@ -159,9 +159,9 @@ class BrokerProcess:
         return wait_ms
 
     def _excuse(self, gap_us: int) -> None:
-        """Blame nobody for a time in which this process did not run."""
+        """Blame nobody for a time in which this loop stood still."""
         if gap_us:
-            log.warning("did not run for %.1f s; workers' time limits are put off by as much", gap_us / 1e6)
+            log.warning("its loop stood still for %.1f s; workers' time limits are put off by as much", gap_us / 1e6)
             self.flow.excuse(gap_us)
             self._producers.excuse(gap_us)
 
@@ -197,10 +197,12 @@ class BrokerProcess:
         self._channel.send(Kill(worker.incarnation, reason, cause))
 
     def _read_orders(self) -> None:
-        """Learn of new workers at once, and keep all else for `_obey`."""
+        """Learn at once, in order, whether workers come or none comes any more, and keep all else for `_obey`."""
         while (message := self._channel.receive()) is not None:
             if isinstance(message, WorkerExpected):
                 self.flow.expect(message.incarnation, message.service, message.stages)
+            elif isinstance(message, PoolFailed):
+                self.flow.pool_failed(message.pool)
             else:
                 self._orders.append(message)
 
@@ -211,8 +213,6 @@ class BrokerProcess:
                 self._bury(message, now_us)
             elif isinstance(message, Retire):
                 self.flow.crew.retire(message.incarnation)
-            elif isinstance(message, PoolFailed):
-                self.flow.pool_failed(message.pool)
             elif isinstance(message, Reconfigure):
                 self.flow.reconfigure(message.settings)
                 self._door.reconfigure(message.settings.frames)

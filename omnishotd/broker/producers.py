@@ -83,7 +83,7 @@ class Producers:
                 self._drop(identity)
 
     def excuse(self, gap_us: int) -> None:
-        """Leave out a time in which this process did not run: nobody could take anything."""
+        """Leave out a time in which the loop stood still: nobody could take anything."""
         for backlog in self._backlogs.values():
             backlog.moved_us += gap_us
 

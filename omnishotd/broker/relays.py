@@ -3,6 +3,7 @@
 Workers decode hostile bytes, so each is believed about itself only.
 """
 
+import contextlib
 from collections.abc import Callable
 from typing import Final
 
@@ -23,27 +24,25 @@ class Forged(Exception):
 
 
 class Relays:
-    """Passes telemetry on by `forward`, which raises zmq.Again where there is no room: it is lost then."""
+    """Passes telemetry on by `forward`, which raises zmq.Again where there is no room.
+
+    What is too much for a worker's rate, or has no room, is lost: the next message says it again.
+    """
 
     def __init__(self, epoch: str, forward: Callable[[bytes], None]) -> None:
         self._epoch = epoch
         self._forward = forward
         self._rates = RateLimiter(RELAYS_PER_SECOND_MAX, RELAYS_AT_ONCE_MAX)
-        self.lost = 0
-        """Messages that were too many for the worker's rate, or had no room."""
 
     def take(self, worker: Worker, telemetry: bytes, now_us: int) -> None:
         """Pass on what a worker says of itself. Raises `Forged`, and msgspec.MsgspecError for what is no telemetry."""
         if len(telemetry) > RELAY_BYTES_MAX:
             raise Forged(f"telemetry of {len(telemetry)} bytes")
         if self._rates.retry_after_us(worker.identity, now_us):
-            self.lost += 1
             return
         told = decode_telemetry(telemetry)
         own = (worker.service, worker.incarnation, self._epoch)
         if not isinstance(told, WorkerTelemetry) or (told.service, told.incarnation, told.epoch) != own:
             raise Forged("telemetry that is not its own")
-        try:
+        with contextlib.suppress(zmq.Again):
             self._forward(telemetry)
-        except zmq.Again:
-            self.lost += 1

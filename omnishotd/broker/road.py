@@ -41,6 +41,8 @@ class Road:
         self._decoder: msgspec.msgpack.Decoder[ToBroker] = msgspec.msgpack.Decoder(ToBroker)
         self._encoder = msgspec.msgpack.Encoder()
         self._workers: dict[bytes, Worker] = {}
+        self._was_misnamed = False
+        """Whether a hello in another's name was told of: once is enough."""
 
     @property
     def workers(self) -> Collection[Worker]:
@@ -50,12 +52,16 @@ class Road:
     def give_work(self, now_us: int) -> None:
         """Send out the jobs for which there is credit."""
         for worker, tasks in self._flow.assign(now_us):
+            if worker.is_condemned:
+                # Its message before this one, of the same turn, did not reach it.
+                self._flow.crew.undelivered(worker, tasks[0].lease)
+                continue
             try:
                 self.socket.send_multipart([worker.identity, self._encoder.encode(Batch(tasks))], zmq.DONTWAIT)
             except zmq.ZMQError as error:
                 # It is dying, or does not read: what it was given comes back with the proof of its death.
                 log.warning("%s cannot be reached (%s)", worker.service, error)
-                worker.is_condemned = True
+                self._flow.crew.undelivered(worker, tasks[0].lease)
                 self._kill(worker, "cannot be reached", Cause.UNREACHABLE)
 
     def take_reports(self, now_us: int) -> None:
@@ -81,6 +87,9 @@ class Road:
         if isinstance(message, Hello):
             if identity in self._workers:
                 raise Forged("a second hello")
+            if identity != b"w%d" % message.incarnation:
+                self._ignore_misnamed(identity, message.incarnation)
+                return
             # ORDER: announced before it was started, so the announcement can be read by now. A hello of nobody would
             # be lost, and the worker with it.
             self._learn_of_workers()
@@ -99,6 +108,12 @@ class Road:
             last = first + len(answer.encoded)
             self._flow.answered(known, answer, parts[first:last], now_us)
             first = last
+
+    def _ignore_misnamed(self, identity: bytes, incarnation: int) -> None:
+        """Take no hello in another's name. Nobody is killed for it: the one it names has not said it."""
+        if not self._was_misnamed:
+            self._was_misnamed = True
+            log.error("connection %r said hello as worker %d: ignored, and not told of again", identity, incarnation)
 
     def _distrust(self, identity: bytes, what: str) -> None:
         """Have a worker killed that does not speak the protocol: its memory cannot be trusted."""

@@ -68,16 +68,17 @@ class Schedule:
         """Decide whether a new frame has room, and at whose cost. Changes nothing."""
         if on_full == "latest":
             victims = self._of_stream(producer, scope, stream)
-            if self._has_room(payload_bytes, victims):
+            if self._has_room(payload_bytes, len(victims), _bytes_of(victims)):
                 return Room(True, tuple(victims))
             return self._room_of_longest(producer, payload_bytes, victims)
-        if self._has_room(payload_bytes, []):
+        if self._has_room(payload_bytes):
             return Room(True)
         if on_full == "drop_oldest":
-            victims = []
+            victims, freed_bytes = [], 0
             for frame in self._of_stream(producer, scope, stream):
                 victims.append(frame)
-                if self._has_room(payload_bytes, victims):
+                freed_bytes += len(frame.payload)
+                if self._has_room(payload_bytes, len(victims), freed_bytes):
                     return Room(True, tuple(victims))
         return self._room_of_longest(producer, payload_bytes, [])
 
@@ -151,7 +152,8 @@ class Schedule:
         """
         own = self._lengths.get(producer, _Length())
         own_count = own.count - len(victims) + 1
-        own_bytes = own.bytes - sum(len(frame.payload) for frame in victims) + payload_bytes
+        freed_bytes = _bytes_of(victims)
+        own_bytes = own.bytes - freed_bytes + payload_bytes
         by_bytes = self.bytes - own.bytes + own_bytes > self._bytes_max
         if not by_bytes and own_count >= self._longest_max:
             return Room(False)
@@ -163,10 +165,12 @@ class Schedule:
         for frame in self._newest_first(longest):
             displaced.append(frame)
             count -= 1
-            held_bytes -= len(frame.payload)
+            frame_bytes = len(frame.payload)
+            held_bytes -= frame_bytes
+            freed_bytes += frame_bytes
             if (held_bytes < own_bytes) if by_bytes else (count < own_count):
                 return Room(False)
-            if self._has_room(payload_bytes, victims + displaced):
+            if self._has_room(payload_bytes, len(victims) + len(displaced), freed_bytes):
                 return Room(True, tuple(victims), tuple(displaced))
         return Room(False)
 
@@ -183,10 +187,10 @@ class Schedule:
         levels = [reversed(turns[producer].values()) for turns in self._levels if producer in turns]
         return heapq.merge(*levels, key=lambda frame: -frame.number)
 
-    def _has_room(self, payload_bytes: int, victims: list[Frame]) -> bool:
+    def _has_room(self, payload_bytes: int, freed_count: int = 0, freed_bytes: int = 0) -> bool:
+        """Tell whether a frame fits, once frames so many and so large have given way."""
         return (
-            self.count - len(victims) < self._count_max
-            and self.bytes - sum(len(frame.payload) for frame in victims) + payload_bytes <= self._bytes_max
+            self.count - freed_count < self._count_max and self.bytes - freed_bytes + payload_bytes <= self._bytes_max
         )
 
     def _of_stream(self, producer: bytes, scope: str | bytes, stream: str | None) -> list[Frame]:
@@ -199,3 +203,7 @@ class Schedule:
         ]
         frames.sort(key=lambda frame: frame.number)
         return frames
+
+
+def _bytes_of(frames: list[Frame]) -> int:
+    return sum(len(frame.payload) for frame in frames)

@@ -3,6 +3,7 @@
 libzmq ends the process when a unix socket has a connection to accept and no descriptor is left. So the sockets' files
 are moved away before that, as soon as half of the descriptors are in use: who is in stays in, and newcomers find
 nothing to connect to, as if the daemon were not up yet, and try again. The other half is for those who come in between.
+Connections over TCP count too, but have no file that could be moved away: nothing here shuts them out.
 """
 
 import logging

@@ -106,7 +106,7 @@ def _started(arguments: Sequence[str], folder: Path, ready_fd: int) -> subproces
     own = [f'frames.endpoints=["ipc://$RUNTIME_DIRECTORY/{SOCKET_NAME}"]', "control.port=0"]
     command = [sys.executable, "-P", "-m", "omnishotd", "serve", *arguments]
     command += [part for assignment in own for part in ("--set", assignment)]
-    command += ["--log-format", "text", "--ready-fd", str(ready_fd), "--stop-with-parent"]
+    command += ["--log-format", "text", "--ready-fd", str(ready_fd), "--stop-with-parent", str(os.getpid())]
     environment = {name: value for name, value in os.environ.items() if name not in _OF_THE_SERVICE_MANAGER}
     return subprocess.Popen(
         command,

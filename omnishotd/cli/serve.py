@@ -42,11 +42,12 @@ Examples:
 @click.option("--settings-to", type=int, hidden=True, help="Write the settings here, and end.")
 @click.option(
     "--stop-with-parent",
-    is_flag=True,
+    type=int,
+    metavar="PID",
     hidden=True,
     expose_value=False,
-    callback=lambda _context, _parameter, wanted: _stop_with_parent() if wanted else None,
-    help="Stop when the process that started this one ends.",
+    callback=lambda _context, _parameter, parent: None if parent is None else _stop_with_parent(parent),
+    help="Stop when the process that started this one ends, which is this one.",
 )
 def serve(
     file: Path | None,
@@ -95,7 +96,7 @@ def _direct(endpoints: tuple[str, ...], host: str | None, port: int | None) -> I
 
 def _repeated(file: Path | None, assignments: list[str]) -> list[str]:
     """Return the arguments with which a reload reads the same configuration again."""
-    arguments = ["serve", "--stop-with-parent"]
+    arguments = ["serve"]
     if file is not None:
         arguments += ["--config", str(file)]
     for assignment in assignments:
@@ -118,13 +119,13 @@ def _write(settings: "Settings", descriptor: int) -> None:
         stream.write(msgspec.msgpack.encode(settings))
 
 
-def _stop_with_parent() -> None:
+def _stop_with_parent(parent: int) -> None:
     """Have the kernel send SIGTERM when the parent ends, however it ends; it is kept across exec (prctl(2))."""
     import ctypes
 
-    parent = os.getppid()
     set_parent_death_signal = 1
     if ctypes.CDLL(None, use_errno=True).prctl(set_parent_death_signal, signal.SIGTERM) != 0:
         raise Failure(f"prctl: {os.strerror(ctypes.get_errno())}", os.EX_OSERR)
-    if os.getppid() != parent or parent == 1:
+    # If it ended before that, nothing is sent. Its number is needed to tell: in a container it may itself be 1.
+    if os.getppid() != parent:
         raise Failure("the process that asked for this daemon is gone", os.EX_TEMPFAIL)

@@ -4,7 +4,7 @@ import logging
 from typing import Final, Protocol
 
 from ipc.causes import Cause
-from ipc.channel import ChannelClosed, ChannelMisused
+from ipc.channel import UNSENT_MAX, ChannelClosed, ChannelMisused
 from ipc.messages import (
     Beat,
     Drained,
@@ -69,19 +69,32 @@ class Hearing:
 
     def listen(self, member: Member) -> None:
         """Take what a child has said, and send what it had no room for."""
-        channel = member.child.channel
         try:
-            channel.flush()
-            for _ in range(MESSAGES_PER_TURN_MAX):
-                message = None if member.child.is_silent else channel.receive()
-                if message is None:
-                    return
-                self._take(member, message)
+            # ORDER: a child that has ended cannot be sent anything, and may have said why.
+            self._hear(member, MESSAGES_PER_TURN_MAX)
+            member.child.channel.flush()
         except ChannelClosed:
             # Its end follows; until the pidfd says so, nothing is believed.
             member.child.is_silent = True
         except ChannelMisused as error:
             self._distrust(member, f"what is no message: {error}")
+
+    def hear_out(self, member: Member) -> None:
+        """Take all that a child had said when it ended: it may have said why, or on whose behalf."""
+        try:
+            self._hear(member, UNSENT_MAX)
+        except ChannelClosed:
+            member.child.is_silent = True
+        except ChannelMisused as error:
+            self._distrust(member, f"what is no message: {error}")
+
+    def _hear(self, member: Member, count_max: int) -> None:
+        """Take so many messages at most. Raises `ChannelClosed`, `ChannelMisused`."""
+        for _ in range(count_max):
+            message = None if member.child.is_silent else member.child.channel.receive()
+            if message is None:
+                return
+            self._take(member, message)
 
     def _take(self, member: Member, message: FromChild) -> None:
         child = member.child

@@ -144,6 +144,12 @@ class Household:
         child.kill_at_s = self._clock.now_s + SPAWN_TIMEOUT_S
         return child
 
+    def restart_due(self) -> None:
+        """Start again whose time has come."""
+        for service in self.services:
+            if service.restart_at_s is not None and self._clock.now_s >= service.restart_at_s:
+                self.restart(service)
+
     def restart(self, service: Service) -> None:
         """Start a service again whose time has come."""
         if service is not self.broker:

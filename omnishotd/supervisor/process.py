@@ -136,6 +136,7 @@ class Supervisor:
         elif self._phase in {Phase.STARTING, Phase.SERVING}:
             if self._household.broker.state is ServiceState.READY:
                 self._advance(PhaseEvent.DRAIN)
+                self._reload.forget()
                 self._household.report.happened(EventKind.DAEMON_DRAINING, "supervisor", number.name)
                 self._herald.stopping(self._phase)
                 self._drain(self._settings.pipeline.drain_timeout_ms)
@@ -182,9 +183,9 @@ class Supervisor:
     def heard_unable(self, member: Member, message: Unable) -> None:
         """End where a child cannot start: trying again would not help.
 
-        A worker alone does not end a daemon that serves: it may have been the fault of the moment, and it is counted.
+        None but the broker ends a daemon that serves: of the others it is one death more, and counted.
         """
-        if member.service.is_worker and self._phase is not Phase.STARTING:
+        if member.service.kind != BROKER and self._phase is not Phase.STARTING:
             log.error("%s: %s", member.service.name, message.reason)
             return
         # It ends by itself now, and that is no death.
@@ -201,6 +202,7 @@ class Supervisor:
     # ---- death
 
     def _exited(self, member: Member) -> None:
+        self._hearing.hear_out(member)
         departure = self._household.exited(member)
         self._pulse.end(member.child.incarnation)
         self._examinations.gone(member)
@@ -230,9 +232,8 @@ class Supervisor:
                 log.error("%s (pid %d) hangs: silent for %.1f s", member.service.name, member.child.pid, silence.for_s)
                 member.child.kill(f"hung: silent for {silence.for_s:.1f} s", Cause.HUNG)
         self._household.kill_overdue()
-        for service in self._household.services:
-            if service.restart_at_s is not None and now_s >= service.restart_at_s:
-                self._household.restart(service)
+        if self._phase not in STOPPING:
+            self._household.restart_due()
         if self._phase is Phase.SERVING:
             self._succession.pass_time()
 
@@ -248,6 +249,7 @@ class Supervisor:
         self._stop_workers()
 
     def _stop_workers(self) -> None:
+        self._reload.forget()
         if self._phase not in STOPPING:
             self._advance(PhaseEvent.STOP)
             self._herald.stopping(self._phase)

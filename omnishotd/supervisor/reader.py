@@ -34,11 +34,13 @@ class Reader:
     """
 
     def __init__(self, arguments: Sequence[str]) -> None:
-        self._settings_fd = os.memfd_create("omnishotd-settings")
-        self._words_fd = os.memfd_create("omnishotd-reader")
+        self._settings_fd = self._words_fd = -1
         try:
+            self._settings_fd = os.memfd_create("omnishotd-settings")
+            self._words_fd = os.memfd_create("omnishotd-reader")
+            own = ["--settings-to", str(self._settings_fd), "--stop-with-parent", str(os.getpid())]
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "omnishotd", *arguments, "--settings-to", str(self._settings_fd)],
+                [sys.executable, "-P", "-m", "omnishotd", *arguments, *own],
                 pass_fds=[self._settings_fd],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

@@ -65,6 +65,10 @@ class Reload:
             self._is_wanted_again = False
             self.begin()
 
+    def forget(self) -> None:
+        """Begin no further reading: the daemon ends."""
+        self._is_wanted_again = False
+
     def due_in_ms(self) -> int | None:
         """How long the loop may sleep; None: as long as it likes."""
         return LOOK_INTERVAL_MS if self._reader is not None else None

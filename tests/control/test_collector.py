@@ -29,7 +29,7 @@ def account_holds(frames: FrameFigures) -> bool:
 def test_pipeline_of_a_restarted_broker_keeps_its_counts(collector: Collector) -> None:
     collector.take(
         make_broker(
-            make_frames(completed=10, rejected=1, in_flight=3, queued=2, queued_bytes=7),
+            make_frames(completed=10, rejected=1, in_flight=3, queued=2, queued_bytes=7, backlog_bytes=5),
             incarnation=1,
             errors={"BUSY": 1},
             latency=make_histogram(100, 200),
@@ -38,7 +38,7 @@ def test_pipeline_of_a_restarted_broker_keeps_its_counts(collector: Collector) -
     )
     collector.take(
         make_broker(
-            make_frames(completed=1, queued=1, queued_bytes=9),
+            make_frames(completed=1, queued=1, queued_bytes=9, backlog_bytes=3),
             incarnation=8,
             errors={"BUSY": 1, "POISON": 1},
             latency=make_histogram(300),
@@ -47,8 +47,12 @@ def test_pipeline_of_a_restarted_broker_keeps_its_counts(collector: Collector) -
     )
 
     before, after = collector.pipeline(1.5), collector.pipeline(1 + GRACE_S)
-    assert before.sums.frames == make_frames(completed=11, rejected=1, in_flight=3, queued=3, queued_bytes=16)
-    assert after.sums.frames == make_frames(completed=11, rejected=1, failed=5, queued=1, queued_bytes=9)
+    assert before.sums.frames == make_frames(
+        completed=11, rejected=1, in_flight=3, queued=3, queued_bytes=16, backlog_bytes=8
+    )
+    assert after.sums.frames == make_frames(
+        completed=11, rejected=1, failed=5, queued=1, queued_bytes=9, backlog_bytes=3
+    )
     assert (before.sums.lost, after.sums.lost) == (0, 5)
     assert after.sums.errors == {ErrorCode.BUSY: 2, ErrorCode.POISON: 1}
     assert after.sums.latency == make_histogram(100, 200, 300)

@@ -33,6 +33,7 @@ class Daemon:
         *,
         pids: Mapping[str, int] | None = None,
         queued_bytes: int = 0,
+        backlog_bytes: int = 0,
         remembered_bytes: int = 0,
         is_idle: bool = False,
         arena: ArenaFigures | None = None,
@@ -51,7 +52,7 @@ class Daemon:
             msgspec.structs.replace(supervisor, services=services, heap=heap.get("supervisor", HeapFigures())),
             self.now_s,
         )
-        frames = msgspec.structs.replace(make_frames(completed=tasks), queued_bytes=queued_bytes)
+        frames = make_frames(completed=tasks, queued_bytes=queued_bytes, backlog_bytes=backlog_bytes)
         told = make_broker(
             frames, at_s=self.now_s, heap=heap.get("broker", HeapFigures()), remembered_bytes=remembered_bytes
         )
@@ -141,6 +142,14 @@ def test_growing_queue_is_not_held_against_the_broker() -> None:
     daemon = Daemon()
     for second in range(0, 1200, 2):
         daemon.sample({"broker": second / 8}, queued_bytes=second * MIB // 8)
+
+    assert daemon.growing == []
+
+
+def test_replies_that_wait_for_slow_readers_are_not_held_against_the_broker() -> None:
+    daemon = Daemon()
+    for second in range(0, 1200, 2):
+        daemon.sample({"broker": second / 8}, backlog_bytes=second * MIB // 8)
 
     assert daemon.growing == []
 

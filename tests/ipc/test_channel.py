@@ -152,3 +152,15 @@ def test_message_that_was_cut_off_is_refused(raw: tuple[Channel[FromChild], sock
 
     with pytest.raises(ChannelMisused):
         ours.receive()
+
+
+def test_last_words_of_a_peer_that_ended_with_something_unread_are_heard() -> None:
+    ours, theirs = channel_pair()
+    with ours, child_channel(theirs.detach()) as child:
+        ours.send(Stop())
+        child.send(Ready("the last word"))
+        child.close()
+
+        assert ours.receive() == Ready("the last word")
+        with pytest.raises(ChannelClosed):
+            ours.receive()

@@ -32,6 +32,13 @@ def test_secret_is_read_without_the_white_space_around_it(file: Path) -> None:
     assert read_secret(file) == "hidden"
 
 
+def test_file_that_is_longer_than_any_secret_is_refused_and_not_read_in_part(file: Path) -> None:
+    file.write_text("x" * 4097)
+
+    with pytest.raises(SecretUnusable, match="more than 4096 bytes"):
+        read_secret(file)
+
+
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o660, 0o644])
 def test_file_that_others_may_touch_is_refused(file: Path, mode: int) -> None:
     file.chmod(mode)

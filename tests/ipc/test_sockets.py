@@ -32,8 +32,8 @@ from ipc.sockets import (
     bind_telemetry,
     bind_work,
     connect_telemetry,
-    connect_work,
     make_context,
+    make_work_end,
 )
 from tests.waiting import eventually
 
@@ -112,7 +112,7 @@ def test_roads_between_our_processes_have_their_limits_and_no_heartbeats(context
     work, telemetry = f"ipc://{tmp_path}/w", f"ipc://{tmp_path}/t"
     ends = {
         "broker": (bind_work(context, work, MESSAGE_BYTES_MAX), zmq.RCVHWM, [MESSAGE_BYTES_MAX, WORK_MARK]),
-        "worker": (connect_work(context, work, 1), zmq.SNDHWM, [BATCH_BYTES_MAX, WORK_MARK]),
+        "worker": (make_work_end(context, 1), zmq.SNDHWM, [BATCH_BYTES_MAX, WORK_MARK]),
         "collector": (
             bind_telemetry(context, telemetry, MESSAGE_BYTES_MAX),
             zmq.RCVHWM,

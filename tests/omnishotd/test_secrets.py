@@ -26,7 +26,8 @@ def problems(assignments: tuple[str, ...]) -> list[str]:
         ("x" * 32, 0o640, "may be read by others than its owner (mode 0640, must be 0600)"),
         ("x" * 31, 0o600, "must hold 32 to 512 letters, digits, dots, hyphens or underscores"),
         ("two words, and of more than 32 characters", 0o600, "must hold 32 to 512 letters"),
-        ("x" * 5000, 0o600, "must hold 32 to 512 letters"),
+        ("x" * 600, 0o600, "must hold 32 to 512 letters"),
+        ("x" * 5000, 0o600, "has more than 4096 bytes"),
     ],
 )
 def test_token_file_is_read_when_the_configuration_is(

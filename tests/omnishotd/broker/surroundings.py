@@ -27,7 +27,7 @@ from ipc.messages import (
     Task,
     WorkerExpected,
 )
-from ipc.sockets import connect_work
+from ipc.sockets import make_work_end
 from ipc.telemetry import BrokerTelemetry, WorkerTelemetry, decode_telemetry
 from omnishotd.broker.process import BrokerProcess
 from tests.omnishotd.broker.rig import ARENA_BYTES, LAYOUTS, make_settings
@@ -144,7 +144,8 @@ class Surroundings:
 
     def worker(self, incarnation: int) -> Socket:
         """Connect as a worker and say hello."""
-        end = self._keep(connect_work(self.context, self.work_endpoint, incarnation))
+        end = self._keep(make_work_end(self.context, incarnation))
+        end.connect(self.work_endpoint)
         end.send(msgspec.msgpack.encode(Hello(incarnation, LAYOUTS[3][0].split("+"))))
         return end
 

@@ -173,9 +173,7 @@ def test_suspect_is_not_taken_along_by_the_message_before_it() -> None:
 
 def test_condemned_worker_gets_nothing() -> None:
     crew = make_crew(2)
-    condemned = crew.worker(1)
-    assert condemned is not None
-    condemned.is_condemned = True
+    crew.workers()[0].is_condemned = True
     add(crew, make_frame(0))
 
     assert given(crew.assign(0)) == [(2, [0])]

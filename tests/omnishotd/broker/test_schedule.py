@@ -1,11 +1,13 @@
 """The queue: whose turn it is, and who gives way."""
 
 import itertools
+from typing import ClassVar
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from omnishotd.broker.frame import Frame
+from omnishotd.broker.frame import Frame, Sender
 from omnishotd.broker.schedule import Room, Schedule
 from tests.omnishotd.broker.rig import CAMERA, OTHER, make_frame, make_sender
 
@@ -109,6 +111,27 @@ def test_drop_oldest_whose_own_frames_are_not_enough_drops_none() -> None:
     schedule = pushed(Schedule(1, 99), make_frame(0, stream="right"))
 
     assert room(schedule, "drop_oldest", stream="left") == Room(False)
+
+
+class Weighed(bytes):
+    """A payload that counts how often anybody asks for its length."""
+
+    times: ClassVar[int] = 0
+
+    def __len__(self) -> int:
+        Weighed.times += 1
+        return super().__len__()
+
+
+@pytest.mark.parametrize("on_full", ["drop_oldest", "latest", "reject"])
+@pytest.mark.parametrize("sender", [CAMERA, OTHER], ids=["own line", "another's line"])
+def test_many_frames_that_may_give_way_are_each_weighed_a_few_times_at_most(on_full: str, sender: Sender) -> None:
+    count = 400
+    schedule = pushed(Schedule(999, count), *(make_frame(n, Weighed(b"x"), sender=sender) for n in range(count)))
+    Weighed.times = 0
+    room(schedule, on_full, payload_bytes=count // 2)
+
+    assert Weighed.times <= 3 * count
 
 
 def test_latest_replaces_all_waiting_frames_of_its_stream_even_with_room() -> None:

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from omnishotd.cli import main
 from omnishotd.cli.private import private_daemon
+from tests.enclosure import behind
 from tests.omnishotd.cli.written import sizes
 from tests.photographs import JPEGS, photograph, photograph_jpeg
 from tests.waiting import eventually
@@ -277,6 +278,24 @@ def test_running_daemon_is_found_and_used(endpoint: str, folder: Path, monkeypat
     )
 
     assert ended.exit_code == 0, ended.output
+
+
+def test_command_that_is_the_first_process_of_a_container_starts_a_private_daemon(folder: Path) -> None:
+    out = folder / "out"
+    command = [sys.executable, "-P", "-m", "omnishotd", "process", str(folder / "in"), "--out", str(out)]
+    # There is no /run/omnishotd in it, and so no daemon that could be found.
+    wrapper = behind("mount -t tmpfs none /run", "mount -t proc proc /proc", process_table=True)
+    ended = subprocess.run(
+        [*wrapper, *command, "--config", os.devnull, "--preset", "thumbnail"],
+        env=os.environ | {"RUNTIME_DIRECTORY": str(folder / "run")},
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=60,
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    assert sizes(out) == dict.fromkeys(JPEGS, (300, 300))
 
 
 @pytest.mark.usefixtures("alone")

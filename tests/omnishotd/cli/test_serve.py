@@ -70,20 +70,19 @@ def test_serve_tells_the_supervisor_how_to_read_the_same_configuration_again(mon
     command, settings = replaced(monkeypatch, "--port", "4000", "--set", "memory.arena_mb=300")
     again = command[command.index("--") + 1 :]
     with tempfile.TemporaryFile() as file:
-        ended = CliRunner().invoke(main, [*again[:1], *again[2:], "--settings-to", str(file.fileno())])
+        ended = CliRunner().invoke(main, [*again, "--settings-to", str(file.fileno())])
         file.seek(0)
         read = msgspec.msgpack.decode(file.read(), type=Settings)
 
-    # The second is for a process of its own: it would bind the tests to the life of whoever started them.
-    assert again[:2] == ["serve", "--stop-with-parent"]
     assert ended.exit_code == 0
     assert read == settings
 
 
 PARENT = """
-import subprocess, sys
+import os, subprocess, sys
 subprocess.Popen([sys.executable, "-P", "-m", "omnishotd", "serve", "--config", "/dev/null", "--port", "0",
-                  "--ready-fd", sys.argv[1], "--stop-with-parent"], pass_fds=[int(sys.argv[1])])
+                  "--ready-fd", sys.argv[1], "--stop-with-parent", str(os.getpid())],
+                 pass_fds=[int(sys.argv[1])])
 input()
 """
 
@@ -105,3 +104,18 @@ def test_daemon_that_was_asked_to_stops_when_its_parent_is_killed(tmp_path: Path
         parent.send_signal(signal.SIGKILL)
         # The end of the log is the end of all processes that hold it: supervisor and children.
         assert b"SIGTERM" in log.read()
+
+
+def test_daemon_whose_parent_is_gone_already_does_not_start(tmp_path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    ended = subprocess.run(
+        [sys.executable, "-P", "-m", "omnishotd", "serve", "--config", os.devnull, "--stop-with-parent", str(gone.pid)],
+        env=os.environ | {"RUNTIME_DIRECTORY": str(tmp_path)},
+        capture_output=True,
+        check=False,
+        timeout=30,
+    )
+
+    assert ended.returncode == os.EX_TEMPFAIL
+    assert ended.stderr == b"omnishotd: the process that asked for this daemon is gone\n"

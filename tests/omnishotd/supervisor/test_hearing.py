@@ -87,6 +87,20 @@ def test_flood_of_one_child_is_taken_in_portions_and_the_others_get_their_turn(s
     assert stage.killed() == []
 
 
+def test_all_that_a_child_said_before_it_ended_is_heard(stage: Stage) -> None:
+    child = stage.child("broker")
+    voice = stage.voices[child.incarnation]
+    for _ in range(MESSAGES_PER_TURN_MAX + 1):
+        voice.send(msgspec.msgpack.encode(Beat()))
+    voice.send(
+        msgspec.msgpack.encode(Kill(stage.child("decode-0").incarnation, "over its time limit", Cause.TIME_LIMIT))
+    )
+    stage.end("broker")
+
+    assert stage.service("decode-0").child is not None
+    assert stage.child("decode-0").kill_cause is Cause.TIME_LIMIT
+
+
 def _lying(descriptor: int) -> bool:
     return bool(select.select([descriptor], [], [], 0)[0])
 

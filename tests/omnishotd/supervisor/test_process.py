@@ -146,15 +146,16 @@ def test_worker_that_cannot_start_ends_a_daemon_that_starts_with_its_own_words(
         assert stage.phase() is Phase.STOPPING_WORKERS
 
 
-def test_worker_that_cannot_start_does_not_end_a_daemon_that_serves(stage: Stage) -> None:
-    stage.end("decode-0")
+@pytest.mark.parametrize("name", ["decode-0", "control"])
+def test_child_that_cannot_start_again_does_not_end_a_daemon_that_serves(stage: Stage, name: str) -> None:
+    stage.end(name)
     stage.passes(1.0)
-    stage.say("decode-0", Unable("no room", 71))
-    stage.end("decode-0", status=71)
+    stage.say(name, Unable("the token is gone", 78))
+    stage.end(name, status=78)
 
     assert stage.phase() is Phase.SERVING
-    assert stage.state("decode-0") is ServiceState.BACKOFF
-    assert stage.deaths("decode-0") == 2
+    assert stage.state(name) is ServiceState.BACKOFF
+    assert stage.deaths(name) == 2
 
 
 def test_broker_given_up_ends_the_daemon_with_status_1(stage: Stage) -> None:

@@ -1,6 +1,9 @@
 """Reading the configuration again, by real readers of real files."""
 
 import os
+import resource
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +16,7 @@ from omnishotd.supervisor import reader
 from omnishotd.supervisor.changes import Changes
 from omnishotd.supervisor.reader import Reader, Refusal
 from omnishotd.supervisor.reload import Reload
+from tests.enclosure import behind
 from tests.waiting import eventually
 
 WITHIN_S = 15.0
@@ -105,6 +109,48 @@ def test_reader_that_ends_without_a_word_is_a_refusal() -> None:
     )
 
 
+FIRST_PROCESS = """
+import os, sys, time
+from omnishotd.supervisor.reader import Reader
+reader = Reader(["serve", "--config", os.devnull])
+os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+print(os.getpid(), type(reader.outcome(time.monotonic())).__name__)
+"""
+
+
+def test_reader_of_a_supervisor_that_is_the_first_process_of_a_container_reads() -> None:
+    ended = subprocess.run(
+        [*behind(process_table=True), sys.executable, "-P", "-c", FIRST_PROCESS],
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=WITHIN_S,
+    )
+
+    assert ended.stdout == "1 Settings\n"
+
+
+def lowest_free() -> int:
+    """Return the number that the next open file gets."""
+    descriptor = os.dup(0)
+    os.close(descriptor)
+    return descriptor
+
+
+def test_reader_that_cannot_have_its_memory_leaves_no_file_open() -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = lowest_free()
+    # Room for the first of two.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + 1, limits[1]))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            Reader(["serve"])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+    assert lowest_free() == lowest
+
+
 @pytest.mark.timeout(30)
 def test_reader_that_takes_too_long_is_ended(endless: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "READ_TIMEOUT_S", 0.5)
@@ -159,6 +205,16 @@ def test_reloads_asked_for_while_one_reads_are_one_more(start: Callable[[], Daem
     daemon.wait_for(2)
 
     assert (daemon.begun, len(daemon.ended)) == (2, 2)
+
+
+def test_reload_that_is_asked_for_before_the_end_is_not_begun(start: Callable[[], Daemon]) -> None:
+    daemon = start()
+    daemon.reload.begin()
+    daemon.reload.begin()
+    daemon.reload.forget()
+    daemon.wait_for(1)
+
+    assert (daemon.begun, len(daemon.ended)) == (1, 1)
 
 
 def test_loop_may_sleep_while_nothing_is_read(start: Callable[[], Daemon]) -> None:

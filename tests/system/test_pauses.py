@@ -50,5 +50,5 @@ def test_pause_of_broker_and_workers_longer_than_the_time_limit_kills_nobody(
 
     assert not ended
     assert numbers == list(range(24))
-    assert any("did not run for" in line for line in daemon.log)
+    assert any("stood still for" in line for line in daemon.log)
     assert daemon.all_pids() == before

@@ -129,7 +129,7 @@ def test_worker_that_scribbles_over_the_arena_harms_the_frames_in_it_and_none_th
 
 OUTCOMES = {
     "answer twice": {"ok"},
-    "answer for others": {"ok"},
+    "answer for others": {"ok", "INTERNAL"},
     "introduce itself as others": {"ok"},
     "another size": {"ok", "INTERNAL"},
     "another output": {"ok", "INTERNAL"},
@@ -164,6 +164,7 @@ def test_worker_that_forges_its_answers_spoils_at_most_what_it_was_given(
         stale = frames["stale_answers"]
     assert set(OUTCOMES) == set(FORGERIES)
     assert daemon.metrics()["errors"]["INTERNAL"] >= 3
-    restarts = eventually(lambda: daemon.metrics()["restarts"]["by_cause"], within_s=5.0, what="some were killed")
-    assert restarts == {"time_limit": 1, "protocol": 1}, "".join(daemon.log)
+    # Who kept silent about a frame, and who said what is no message, or a hello for others.
+    killed = {"time_limit": 1, "protocol": 2}
+    eventually(lambda: daemon.metrics()["restarts"]["by_cause"] == killed, within_s=10.0, what="these were killed")
     assert daemon.pids("broker") == broker

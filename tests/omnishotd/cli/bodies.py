@@ -51,6 +51,7 @@ METRICS: Final[Body] = {
         "malformed": 0,
         "payload_bytes": 18_300_000_000,
         "reply_bytes": 2_410_000_000,
+        "backlog_bytes": 0,
     },
     "throughput_fps": 412.37,
     "error_rate": 0.0123,

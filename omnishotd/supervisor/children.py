@@ -74,10 +74,12 @@ class ChildProcess:
         status = self.process.wait(within_s)
         os.close(self.pidfd)
         self.channel.close()
-        reason = self.kill_reason
+        # One that had ended by itself, or by another's signal, is not put down to a kill that came too late.
+        is_killed = status == -signal.SIGKILL
+        reason = self.kill_reason if is_killed else ""
         if not reason and status == 0 and self.worn is not None:
             reason = f"replaced: {self.worn}"
-        return last_exit(status, reason, self.kill_cause or self.stop_cause)
+        return last_exit(status, reason, (self.kill_cause if is_killed else None) or self.stop_cause)
 
 
 def spawn(module: str, start: Start, descriptors: Sequence[int]) -> ChildProcess:

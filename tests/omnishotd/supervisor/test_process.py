@@ -158,6 +158,15 @@ def test_child_that_cannot_start_again_does_not_end_a_daemon_that_serves(stage: 
     assert stage.deaths(name) == 2
 
 
+def test_process_that_had_ended_by_itself_is_not_put_down_to_a_kill_that_came_too_late(stage: Stage) -> None:
+    stage.child("decode-0").kill_reason = "cannot be reached"
+    stage.child("decode-0").kill_cause = Cause.UNREACHABLE
+    told = stage.end("decode-0", status=9).last_exit
+
+    assert told is not None
+    assert (told.code, told.cause, told.reason) == (9, Cause.EXIT, "exit status 9")
+
+
 def test_broker_given_up_ends_the_daemon_with_status_1(stage: Stage) -> None:
     for _ in range(11):
         assert stage.supervisor._failure is None

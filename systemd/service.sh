@@ -46,12 +46,13 @@ check_prefix() {
 
 # The unit hides homes from the service: an interpreter that lies in one would not be found.
 usable_python() {
-    local candidate=$1 program
+    local candidate=$1 program base
     program=$(command -v "$candidate") || return 1
     "$program" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || return 1
-    case $("$program" -c 'import os, sys; print(os.path.realpath(sys.base_prefix))') in
-        /root/* | /home/* | /run/user/*) return 1 ;;
-    esac
+    base=$("$program" -c 'import os, sys; print(os.path.realpath(sys.base_prefix))')
+    base=${base#/}
+    case ${base%%/*} in root | home) return 1 ;; esac
+    case $base in run/user/*) return 1 ;; esac
     echo "$program"
 }
 

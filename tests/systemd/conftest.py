@@ -1,6 +1,5 @@
 """The service, as `make install-service` puts it onto a machine with a real systemd."""
 
-import os
 import sys
 import sysconfig
 from collections.abc import Iterator
@@ -18,7 +17,8 @@ PREFIX = "/opt/omnishotd"
 DEPENDENCIES = "/opt/dependencies"
 VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
 MOVED_PYTHON = "/opt/python"
-HOMES = ("/root/", "/home/", "/run/user/")
+HOMES = (("root",), ("home",), ("run", "user"))
+"""What `ProtectHome=` hides, by the parts of its path (systemd.exec(5))."""
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +69,8 @@ def install(host: Host) -> str:
 
 def _interpreter(host: Host) -> Path:
     """Find one that the unit does not hide, as it does all that lies in homes."""
-    if not os.path.realpath(sys.base_prefix).startswith(HOMES):
+    parts = Path(sys.base_prefix).resolve().parts[1:]
+    if not any(parts[: len(home)] == home for home in HOMES):
         return Path(sys.base_prefix, "bin", VERSION)
     of_system = Path("/usr/bin", VERSION)
     if of_system.exists():

@@ -8,8 +8,8 @@ from ipc.errors import ErrorCode, FrameError
 from ipc.messages import Decode, Extent
 from ipc.pixels import Geometry, Layout
 from stages.chain import DENOMINATORS, scaled
-from stages.jpeg_header import read_header
-from stages.jpeg_scans import check_scans
+from stages.headers.jpeg import read_header
+from stages.headers.jpeg_scans import check_scans
 from stages.raster import bytes_at, pixels_at
 from stages.shortage import tells_of_shortage
 

@@ -4,7 +4,7 @@ import msgspec
 
 from ipc.errors import ErrorCode, FrameError
 from ipc.pixels import Geometry, Layout
-from stages import jpeg_header
+from stages.headers import jpeg
 from stages.limits import Limits
 
 FORMATS = ("jpeg",)
@@ -41,13 +41,13 @@ class Picture(msgspec.Struct, frozen=True):
 def probe(data: bytes | memoryview, limits: Limits) -> Picture:
     """Describe `data`, or raise FrameError UNSUPPORTED_FORMAT, TOO_LARGE or BAD_IMAGE."""
     magic = bytes(data[:_MAGIC_BYTES])
-    if magic.startswith(jpeg_header.MAGIC):
+    if magic.startswith(jpeg.MAGIC):
         return _probe_jpeg(data, limits)
     raise FrameError(ErrorCode.UNSUPPORTED_FORMAT, f"{_describe(magic)}; accepted: {', '.join(FORMATS)}")
 
 
 def _probe_jpeg(data: bytes | memoryview, limits: Limits) -> Picture:
-    header = jpeg_header.read_header(data)
+    header = jpeg.read_header(data)
     limits.check(header.width, header.height)
     layout = Layout.GRAY if header.components == 1 else Layout.RGB
     return Picture("jpeg", Geometry(header.width, header.height, layout), header.orientation, header.progressive)

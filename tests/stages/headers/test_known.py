@@ -3,8 +3,8 @@
 import pytest
 
 from ipc.errors import FrameError
-from stages.jpeg_header import read_header
-from stages.known_headers import COUNT_MAX, HEADER_BYTES_MAX, LENGTHS_MAX, KnownHeaders
+from stages.headers.jpeg import read_header
+from stages.headers.known import COUNT_MAX, HEADER_BYTES_MAX, LENGTHS_MAX, KnownHeaders
 from tests.photographs import jpeg, photograph_image, photograph_jpeg
 
 

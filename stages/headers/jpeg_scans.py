@@ -8,7 +8,7 @@ the whole file must be read, at 30 ms a megabyte if it is made for it, and for t
 import re
 from typing import Final
 
-from stages.jpeg_header import MARKERS_MAX, JpegHeader, damaged, segment_end
+from stages.headers.jpeg import MARKERS_MAX, JpegHeader, damaged, segment_end
 
 SCANS_MAX: Final = 64
 """Encoders write about ten; of a picture with each component by itself it can be some dozens."""

@@ -12,8 +12,8 @@ from typing import Final
 import msgspec
 
 from ipc.errors import ErrorCode, FrameError
-from stages import exif
-from stages.known_headers import KnownHeaders
+from stages.headers import exif
+from stages.headers.known import KnownHeaders
 
 MAGIC: Final = b"\xff\xd8\xff"
 

@@ -5,8 +5,8 @@ import time
 import pytest
 
 from ipc.errors import ErrorCode, FrameError
-from stages.jpeg_header import read_header
-from stages.jpeg_scans import SCANS_MAX, check_scans
+from stages.headers.jpeg import read_header
+from stages.headers.jpeg_scans import SCANS_MAX, check_scans
 from tests.photographs import photograph_jpeg
 from tests.stages.jpegs import frame_header, header, scan_header, segment
 

@@ -1,6 +1,5 @@
 """`python -m perf.crowd`: what a thousand producers see when one floods the daemon and another never reads."""
 
-import argparse
 import contextlib
 import sys
 from collections.abc import Iterator, Sequence
@@ -10,6 +9,7 @@ from typing import Final
 
 import psutil
 
+from perf.command import processor_s, run_command
 from perf.figures import percentile, ratios, spread
 from perf.harness import ANSWER_WITHIN_S, Child, MeasurementFailed, picture_files
 from perf.messages import CrowdOrder, CrowdRun, Word
@@ -49,11 +49,11 @@ class Crowd:
             self._others[manner].order(self._order_of(manner, seconds))
         for child in children:
             child.answer(Word, ANSWER_WITHIN_S)
-        before_s = _cpu_s(self._broker)
+        before_s = processor_s(self._broker)
         for child in children:
             child.order(Word("go"))
         seen = [child.answer(CrowdRun, seconds + ANSWER_WITHIN_S) for child in self._modest]
-        broker_share = (_cpu_s(self._broker) - before_s) / seconds
+        broker_share = (processor_s(self._broker) - before_s) / seconds
         others = {manner: self._others[manner].answer(CrowdRun, seconds + ANSWER_WITHIN_S) for manner in present}
         for run in seen:
             if run.errors or run.refused_us or run.unanswered:
@@ -114,26 +114,11 @@ def standing_crowd() -> Iterator[Crowd]:
         yield Crowd(daemon, files[SIDE], stack)
 
 
-def _cpu_s(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
-
-
-def main() -> int:
-    """Measure and print. Returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m perf.crowd", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=ROUNDS, choices=range(1, 100), metavar="1..99")
-    arguments = parser.parse_args()
-    try:
-        with standing_crowd() as crowd:
-            measure(crowd, arguments.rounds)
-    except (MeasurementFailed, AssertionError, OSError) as error:
-        print(f"could not measure: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+def run(rounds: int) -> None:
+    """Measure with a daemon and producers of its own."""
+    with standing_crowd() as crowd:
+        measure(crowd, rounds)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command("perf.crowd", __doc__, ROUNDS, run))

@@ -1,6 +1,5 @@
 """`python -m perf.operated`: what the operators cost the frames, and what the frames cost the operators."""
 
-import argparse
 import sys
 import time
 from collections.abc import Sequence
@@ -11,8 +10,9 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from perf.command import processor_s, run_command
 from perf.figures import percentile, ratios, spread
-from perf.harness import ANSWER_WITHIN_S, IN_FLIGHT, Child, MeasurementFailed, picture_files
+from perf.harness import ANSWER_WITHIN_S, IN_FLIGHT, Child, picture_files
 from perf.messages import LoadOrder, OperatorOrder, OperatorRun, Run
 from perf.report import Table, plain
 from tests.daemon import Daemon
@@ -39,11 +39,11 @@ class Bench:
     def load(self, seconds: float, *, asks: bool, subscribers: int = 0) -> tuple[Run, OperatorRun, float]:
         """Give frames and, beside them, operators; also the control plane's share of a core. `MeasurementFailed`."""
         control = psutil.Process(self._daemon.pids("control")[0])
-        before_s, began_s = _cpu_s(control), time.monotonic()
+        before_s, began_s = processor_s(control), time.monotonic()
         self._producer.order(LoadOrder(self._daemon.endpoint, self._picture_file, IN_FLIGHT, seconds))
         operated = self.operate(seconds, asks=asks, subscribers=subscribers)
         run = self._producer.answer(Run, seconds + ANSWER_WITHIN_S)
-        return run, operated, (_cpu_s(control) - before_s) / (time.monotonic() - began_s)
+        return run, operated, (processor_s(control) - before_s) / (time.monotonic() - began_s)
 
     def operate(self, seconds: float, *, asks: bool, subscribers: int = 0) -> OperatorRun:
         """Have operators alone, or none for so long."""
@@ -59,37 +59,9 @@ class Bench:
 
     def _control_share(self, seconds: float, subscribers: int) -> tuple[float, OperatorRun]:
         control = psutil.Process(self._daemon.pids("control")[0])
-        before_s, began_s = _cpu_s(control), time.monotonic()
+        before_s, began_s = processor_s(control), time.monotonic()
         run = self.operate(seconds, asks=False, subscribers=subscribers)
-        return (_cpu_s(control) - before_s) / (time.monotonic() - began_s), run
-
-
-def _cpu_s(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
-
-
-def main() -> int:
-    """Measure and print. Returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m perf.operated", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=ROUNDS, choices=range(1, 100), metavar="1..99")
-    arguments = parser.parse_args()
-    try:
-        with (
-            picture_files([SIDE]) as files,
-            TemporaryDirectory(prefix="oms-") as folder,
-            Daemon(Path(folder)) as daemon,
-            Child("perf.load") as producer,
-            Child("perf.operator") as operators,
-        ):
-            eventually(daemon.is_ready_again, within_s=10.0, what="the control plane says that frames are taken")
-            measure(Bench(daemon, producer, operators, files[SIDE]), arguments.rounds)
-    except (MeasurementFailed, AssertionError, OSError) as error:
-        print(f"could not measure: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+        return (processor_s(control) - before_s) / (time.monotonic() - began_s), run
 
 
 def measure(bench: Bench, rounds: int) -> None:
@@ -134,5 +106,18 @@ def _percentiles(latency_us: Sequence[int]) -> tuple[str, str]:
     return f"{percentile(latency_us, 50) / 1000:.2f}", f"{percentile(latency_us, 99) / 1000:.2f}"
 
 
+def run(rounds: int) -> None:
+    """Measure with a daemon, a producer and operators of its own."""
+    with (
+        picture_files([SIDE]) as files,
+        TemporaryDirectory(prefix="oms-") as folder,
+        Daemon(Path(folder)) as daemon,
+        Child("perf.load") as producer,
+        Child("perf.operator") as operators,
+    ):
+        eventually(daemon.is_ready_again, within_s=10.0, what="the control plane says that frames are taken")
+        measure(Bench(daemon, producer, operators, files[SIDE]), rounds)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command("perf.operated", __doc__, ROUNDS, run))

@@ -3,6 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
+FUZZ_STAMP := $(VENV)/installed-fuzz
 PACKAGES := omnishotd ipc stages control
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check --no-input
 
@@ -14,10 +15,11 @@ PYTHON ?= $(shell for candidate in python3 python3.15 python3.14 python3.13 pyth
 SEED ?= 1
 SECONDS ?= 120
 FRAMES ?= 100000
+TARGET ?= probe
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check fix bench bench-operators chaos soak requirements install-service \
-	uninstall-service clean programs
+.PHONY: help setup demo run test check fix bench bench-operators bench-kernels contact-sheet chaos soak fuzz protocol requirements \
+	install-service uninstall-service clean programs
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -46,8 +48,15 @@ fix: $(STAMP) ## Repair what can be repaired of style
 bench: $(STAMP) ## Measure
 	@$(BIN)/python -m perf
 
+contact-sheet: $(STAMP) ## Show every operation and format on one photograph, in contact-sheet.png
+	@$(BIN)/python -m perf.contact_sheet --out contact-sheet.png
+
 bench-operators: $(STAMP) ## Measure what operators cost the frames
 	@$(BIN)/python -m perf.operated
+
+bench-kernels: $(STAMP) ## Measure each operation and format beside libvips and Pillow, and five outputs of one request
+	@$(BIN)/python -m perf.kernels
+	@$(BIN)/python -m perf.outputs
 
 chaos: $(STAMP) ## Kill and stop processes all the time, and account for every frame; SEED=1 SECONDS=120
 	@$(BIN)/python -m tests.chaos --seed $(SEED) --seconds $(SECONDS)
@@ -55,13 +64,20 @@ chaos: $(STAMP) ## Kill and stop processes all the time, and account for every f
 soak: $(STAMP) ## See whether many frames leave a trace in memory; FRAMES=100000
 	@$(BIN)/python -m tests.chaos.soak --frames $(FRAMES)
 
+fuzz: $(FUZZ_STAMP) ## Give changed files to a part of omnishotd until one fails; TARGET=probe or decode, SECONDS=120
+	@$(BIN)/python -m tests.fuzz $(TARGET) --seconds $(SECONDS)
+
+protocol: $(STAMP) ## Write the tables of PROTOCOL.md anew, of the operations and formats that there are
+	@$(BIN)/python -m stages.reference PROTOCOL.md
+
 requirements: $(STAMP) ## Pin the newest versions that fit, with their hashes
 	@$(PIP) install uv
 	@cd requirements && pin="../$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 			--fork-strategy fewest --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate"; \
 		$$pin ../pyproject.toml dev.in --output-file dev.txt && \
 		$$pin --constraint dev.txt ../pyproject.toml --output-file daemon.txt && \
-		$$pin --no-deps photographs.in --output-file photographs.txt
+		$$pin --no-deps photographs.in --output-file photographs.txt && \
+		$$pin fuzz.in --output-file fuzz.txt
 
 install-service: ## Install omnishotd as a system service, or bring it up to date; as root
 	@systemd/service.sh install $(PYTHON)
@@ -70,7 +86,7 @@ uninstall-service: ## Take the system service away; its configuration stays
 	@systemd/service.sh uninstall
 
 clean: ## Remove all that was made here, .venv too
-	rm -rf $(VENV) build dist demo-pictures .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist demo-pictures contact-sheet.png .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find $(PACKAGES) tests perf -name __pycache__ -prune -exec rm -rf {} +
 
 # Versions and hashes are pinned; our own package is built with the pinned hatchling, so that nothing else is fetched.
@@ -80,6 +96,10 @@ $(STAMP): requirements/dev.txt requirements/photographs.txt pyproject.toml | $(B
 	@$(PIP) install --require-hashes --requirement requirements/dev.txt
 	@$(PIP) install --require-hashes --no-deps --requirement requirements/photographs.txt
 	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(FUZZ_STAMP): requirements/fuzz.txt $(STAMP)
+	@$(PIP) install --require-hashes --no-deps --only-binary :all: --requirement requirements/fuzz.txt
 	@touch $@
 
 # Programs that tests use as their users do: the page is looked at in a browser, alerts are sent over TLS, the service is

@@ -34,14 +34,31 @@ class Extent(Message, frozen=True):
     bytes: int
 
 
+FormatIn = Literal["jpeg", "png", "webp", "avif", "gif"]
+"""Formats of encoded pictures that are taken."""
+
+
 class Decode(Message, frozen=True, tag="decode"):
     """Decode the compressed bytes in `source` into exactly `target`, as pixels of `geometry`."""
 
     source: Extent
     target: Extent
-    format: Literal["jpeg"]
+    format: FormatIn
     geometry: Geometry
     """What the pixels will be: told by the plan, and held against what the decoder gives."""
+    page: int = 0
+    """Which of several frames, from 0."""
+
+
+class Overlay(Message, frozen=True):
+    """A picture of the configuration that is laid on others. Its file lies in the arena as long as the frame does."""
+
+    name: str
+    source: Extent
+    format: FormatIn
+    geometry: Geometry
+    digest: int
+    """Of the file: a worker that has decoded it keeps it under this number."""
 
 
 class Transform(Message, frozen=True, tag="transform"):
@@ -56,6 +73,20 @@ class Transform(Message, frozen=True, tag="transform"):
     operations: bytes
     """MessagePack of a list of `stages.operations` declarations, already checked by the broker."""
     result: Geometry
+    """What will lie in `target`; at most, if `is_open`."""
+    overlays: list[Overlay] = msgspec.field(default_factory=list)
+    """Those that `operations` name."""
+    is_open: bool = False
+    """Whether the size of the result can be told from the pixels only; `Answer.made` tells it."""
+
+
+class Original(Message, frozen=True):
+    """The frame as it came, for an output that keeps some of its metadata."""
+
+    source: Extent
+    format: FormatIn
+    orientation: int
+    """EXIF orientation that is still to be told: 1 if the picture was turned upright."""
 
 
 class Encode(Message, frozen=True, tag="encode"):
@@ -66,7 +97,11 @@ class Encode(Message, frozen=True, tag="encode"):
     output: int
     """Index of the request's output that this is."""
     options: bytes
-    """MessagePack of one `stages.outputs.Encoding`, already checked by the broker."""
+    """MessagePack of one `stages.encodings.Encoding`, already checked by the broker."""
+    original: Original | None = None
+    """Where metadata are kept."""
+    is_open: bool = False
+    """Whether `geometry` is only a bound, because the transform before it, in the same task, is open."""
 
 
 Step = Decode | Transform | Encode
@@ -121,6 +156,8 @@ class Answer(Message, frozen=True):
     """Time taken by each step that was finished, in the task's order."""
     encoded: list[Encoded]
     fault: Fault | None = None
+    made: Geometry | None = None
+    """Of the last step, if it was an open transform: what lies in its target."""
 
 
 class Report(Message, frozen=True, tag="report"):

@@ -123,6 +123,15 @@ class AlertSettings(_Section, frozen=True, kw_only=True):
     webhook_url: str
 
 
+class OverlaySettings(_Section, frozen=True, kw_only=True):
+    """A picture of the configuration that `composite` lays on others."""
+
+    file: str
+    """Absolute path."""
+    digest: str
+    """Of the file as it was when the configuration was read, in hexadecimal: another one is another overlay."""
+
+
 class Settings(_Section, frozen=True, kw_only=True):
     """All of it."""
 
@@ -136,6 +145,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     alerts: AlertSettings
     presets: dict[str, dict[str, Any]]
     """By name: `{"outputs": [...]}` as a producer would send it; the broker checks it with the protocol's own types."""
+    overlays: dict[str, OverlaySettings] = msgspec.field(default_factory=dict)
 
     def without_secrets(self) -> "Settings":
         """What processes get that have no use for the operators' secrets: workers decode bytes that nobody trusts."""

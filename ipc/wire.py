@@ -13,12 +13,13 @@ from typing import Annotated, Any, Final, Literal, NoReturn
 import msgspec
 
 from ipc.errors import ErrorCode, FrameError
-from ipc.pixels import Layout
+from ipc.pixels import Geometry, Layout
 
 PROTOCOL_VERSION: Final = 1
 HEADER_BYTES_MAX: Final = 4096
 PRIORITY_MAX: Final = 9
 PRIORITY_DEFAULT: Final = 4
+PAGE_MAX: Final = 9999
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Side = Annotated[int, msgspec.Meta(ge=1)]
@@ -28,13 +29,24 @@ class _Map(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """A MessagePack map with string keys; a key that does not exist is an error."""
 
 
-class RawInput(_Map, frozen=True, kw_only=True):
-    """Says that the payload is raw 8-bit pixels, row-major, without padding."""
+class Input(_Map, frozen=True, kw_only=True):
+    """What the payload is: `page` of an encoded picture, or raw 8-bit pixels, row-major, without padding.
 
-    format: Literal["raw"]
-    width: Side
-    height: Side
-    layout: Layout
+    `decode_request` sees to it that all of `width`, `height`, `layout` are there for raw pixels, and none of them else.
+    """
+
+    format: Literal["raw"] | None = None
+    width: Side | None = None
+    height: Side | None = None
+    layout: Layout | None = None
+    page: Annotated[int, msgspec.Meta(ge=0, le=PAGE_MAX)] = 0
+
+    @property
+    def raw_geometry(self) -> Geometry | None:
+        """Shape of raw pixels; None for an encoded picture."""
+        if self.width is None or self.height is None or self.layout is None:
+            return None
+        return Geometry(self.width, self.height, self.layout)
 
 
 class Request(_Map, frozen=True, kw_only=True):
@@ -48,7 +60,7 @@ class Request(_Map, frozen=True, kw_only=True):
     preset: Name | None = None
     outputs: msgspec.Raw = msgspec.Raw()
     """Left unread here: `stages.outputs` knows what may stand in it."""
-    input: RawInput | None = None
+    input: Input | None = None
     priority: Annotated[int, msgspec.Meta(ge=0, le=PRIORITY_MAX)] = PRIORITY_DEFAULT
     deadline_ms: Annotated[int, msgspec.Meta(ge=1, le=600_000)] | None = None
     on_full: Literal["reject", "drop_oldest", "latest"] = "reject"
@@ -162,6 +174,7 @@ def decode_request(header: bytes | memoryview) -> Request:
             raise RequestRefused(ErrorCode.BAD_REQUEST, f"id: required by {request.op}", "")
         if request.op == "process":
             _check_subject(request)
+            _check_input(request)
     return request
 
 
@@ -176,6 +189,21 @@ def _check_subject(request: Request) -> None:
         raise RequestRefused(ErrorCode.BAD_REQUEST, "preset: excludes outputs; give one of the two", request.id or "")
     if not has_outputs and request.preset is None:
         raise RequestRefused(ErrorCode.BAD_REQUEST, "outputs: required where no preset is named", request.id or "")
+
+
+def _check_input(request: Request) -> None:
+    given = request.input
+    if given is None:
+        return
+    shape = {"width": given.width, "height": given.height, "layout": given.layout}
+    for key, value in shape.items():
+        if given.format is None and value is not None:
+            message = f"input.{key}: belongs to raw pixels; give input.format as well, or leave it out"
+            raise RequestRefused(ErrorCode.BAD_REQUEST, message, request.id or "")
+        if given.format is not None and value is None:
+            raise RequestRefused(ErrorCode.BAD_REQUEST, f"input.{key}: required for raw pixels", request.id or "")
+    if given.format is not None and given.page:
+        raise RequestRefused(ErrorCode.BAD_REQUEST, "input.page: raw pixels have one page", request.id or "")
 
 
 def _refuse(header: bytes | memoryview, error: Exception) -> NoReturn:

@@ -22,6 +22,7 @@ from omnishotd.broker.plan import Planner
 from perf.messages import IdealOrder, Run, Word
 from perf.request import request_header
 from stages import decode, encode, transform
+from stages.limits import Limits
 
 ARENA_BYTES: Final = 256 << 20
 WARM_FRAMES: Final = 5
@@ -37,6 +38,7 @@ _FRAMES: Final = FramesSettings(
     max_side=16_383,
     rate_per_second=0,
 )
+_LIMITS: Final = Limits(max_side=_FRAMES.max_side, max_pixels=_FRAMES.max_pixels)
 
 
 class Job:
@@ -44,9 +46,9 @@ class Job:
 
     def __init__(self, payload: bytes) -> None:
         allocator = ExtentAllocator(ARENA_BYTES)
-        plan = Planner(_FRAMES, {}, allocator).plan(decode_request(request_header("ideal")), payload)
+        plan = Planner(_FRAMES, {}, {}, allocator).plan(decode_request(request_header("ideal")), payload)
         extents = allocator.allocate_all(plan.sizes_bytes(len(payload)))
-        if extents is None or len(extents) != 3:
+        if extents is None or len(extents) != 3 or plan.format == "raw":
             raise ValueError("the picture is not one to be decoded, transformed and encoded within the arena")
         source, pixels, result = extents
         output = plan.outputs[0]
@@ -59,7 +61,7 @@ class Job:
     def do(self) -> bytes:
         """Take all steps once, and return the finished picture."""
         decode.decode(self._decode, self._arena)
-        transform.transform(self._transform, self._arena)
+        transform.transform(self._transform, self._arena, _LIMITS)
         return encode.encode(self._encode, self._arena).data
 
 

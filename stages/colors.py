@@ -27,3 +27,10 @@ def color_in(layout: Layout, color: tuple[int, ...]) -> tuple[int, ...]:
             return (red, green, blue, alpha)
         case Layout.BGRA:
             return (blue, green, red, alpha)
+
+
+def layout_showing(layout: Layout, color: tuple[int, ...]) -> Layout:
+    """The layout of a picture in which some of `color` is seen: one that lets through needs alpha."""
+    if len(color) < 4 or color[3] == 255:
+        return layout
+    return Layout.BGRA if layout in (Layout.BGR, Layout.BGRA) else Layout.RGBA

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from typing import Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -32,7 +32,8 @@ def read(
     except msgspec.ValidationError as error:
         key, fault = _explain(str(error), path)
         if fault.startswith("invalid"):
-            fault = f"{fault.partition(' ')[2]} is not one of {', '.join(_words(kinds, encoded, key))}"
+            words = ", ".join(_words(kinds, encoded, key))
+            fault = f"{fault.partition(' ')[2]} is not " + (f"one of {words}" if words else "taken")
         raise bad_request(key, fault) from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         raise bad_request(path, "is not well-formed MessagePack") from None
@@ -44,7 +45,10 @@ def bad_request(path: str, fault: str) -> FrameError:
 
 
 def _words(kinds: Iterable[type[msgspec.Struct]], encoded: bytes | msgspec.Raw, path: str) -> list[str]:
-    """What the faulty key takes: names of `kinds` where it is their tag, else the words declared for the field."""
+    """What the faulty key takes: names of `kinds` where it is their tag, else the words declared for the field.
+
+    None where a tag is there twice: the decoder goes by the first, and what is looked at here has kept the last.
+    """
     key = path.rpartition(".")[2]
     by_name = {str(kind.__struct_config__.tag): kind for kind in kinds}
     try:
@@ -56,7 +60,8 @@ def _words(kinds: Iterable[type[msgspec.Struct]], encoded: bytes | msgspec.Raw, 
         if key == kind.__struct_config__.tag_field:
             return list(by_name)
         if given.get(kind.__struct_config__.tag_field) == name:
-            return [word for word in _literals(get_type_hints(kind)[key]) if isinstance(word, str)]
+            declared = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
+            return [word for word in _literals(declared.get(key)) if isinstance(word, str)]
     return []
 
 

@@ -7,18 +7,38 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from ipc.messages import Encode, Encoded, Extent
+from ipc.messages import Encode, Encoded, Extent, Original
 from ipc.pixels import Geometry, Layout
-from stages.alpha import flattened
-from stages.colors import color_in
-from stages.outputs import Encoding, JpegEncoding, RawEncoding, decode_encoding, encode_encoding
+from stages.encoders import avif, jpeg, lossy, png, raw, webp
+from stages.encoders.lossy import Made
+from stages.encoders.metadata import STRIPPED, kept
+from stages.encodings import (
+    AvifEncoding,
+    Encoding,
+    JpegEncoding,
+    PngEncoding,
+    RawEncoding,
+    WebpEncoding,
+    decode_encoding,
+    encode_encoding,
+)
 from stages.raster import pixels_at
-from stages.shortage import tells_of_shortage
 
 if TYPE_CHECKING:
+    from stages.encoders.metadata import Metadata
     from stages.raster import Pixels
 
 _ENCODINGS_CACHED: Final = 64
+_REHEARSED: Final = (
+    JpegEncoding(metadata="keep"),
+    JpegEncoding(progressive=True),
+    PngEncoding(metadata="keep"),
+    WebpEncoding(metadata="keep"),
+    WebpEncoding(lossless=True),
+    AvifEncoding(metadata="keep"),
+    RawEncoding(),
+)
+"""Everything that loads something when it is first used."""
 
 
 class Finished(msgspec.Struct, frozen=True):
@@ -29,57 +49,64 @@ class Finished(msgspec.Struct, frozen=True):
 
 
 def encode(step: Encode, arena: memoryview) -> Finished:
-    """Encode `step.source` as `step.options` say. ValueError where the step is at fault."""
+    """Encode `step.source` as `step.options` say.
+
+    FrameError TOO_LARGE where no quality keeps `max_bytes` or the format is for smaller pictures, ValueError where the
+    step is at fault.
+    """
     pixels = pixels_at(arena, step.source, step.geometry)
     encoding = _encoding(step.options)
+    encoding.check(step.geometry)
+    made = _made(pixels, step.geometry.layout, encoding, _metadata(encoding, step, arena))
+    told = raw.layout_told(step.geometry.layout).value if isinstance(encoding, RawEncoding) else None
     about = step.output, encoding.format, step.geometry.width, step.geometry.height
+    return Finished(Encoded(*about, made.quality, told), made.data)
+
+
+def _made(pixels: Pixels, layout: Layout, encoding: Encoding, metadata: Metadata) -> Made:
     match encoding:
         case JpegEncoding():
-            data = _encode_jpeg(pixels, step.geometry.layout, encoding)
-            return Finished(Encoded(*about, encoding.quality), data)
+            return lossy.made(jpeg.encoder(pixels, layout, encoding, metadata), encoding.quality, encoding.max_bytes)
+        case PngEncoding():
+            return Made(png.encode(pixels, layout, encoding, metadata))
+        case WebpEncoding(lossless=True):
+            return Made(webp.encode_lossless(pixels, layout, encoding, metadata))
+        case WebpEncoding():
+            return lossy.made(webp.encoder(pixels, layout, encoding, metadata), encoding.quality, encoding.max_bytes)
+        case AvifEncoding():
+            return lossy.made(avif.encoder(pixels, layout, encoding, metadata), encoding.quality, encoding.max_bytes)
         case RawEncoding():
-            data, layout = _encode_raw(pixels, step.geometry.layout)
-            return Finished(Encoded(*about, None, layout.value), data)
+            return Made(raw.encode(pixels, layout))
         case _:
             raise ValueError(f"no encoder for {encoding.format}")
 
 
+def _metadata(encoding: Encoding, step: Encode, arena: memoryview) -> Metadata:
+    match encoding:
+        case WebpEncoding(metadata="keep"):
+            return kept(step.original, arena, webp.layout_written(step.geometry.layout))
+        case JpegEncoding(metadata="keep") | PngEncoding(metadata="keep") | AvifEncoding(metadata="keep"):
+            return kept(step.original, arena, step.geometry.layout)
+        case _:
+            return STRIPPED
+
+
 def warm() -> None:
     """Import and run once what frames will need, so that the first one does not wait for it."""
-    blank = Geometry(16, 16, Layout.RGB)
-    step = Encode(Extent(0, blank.bytes), blank, 0, encode_encoding(JpegEncoding()))
-    encode(step, memoryview(bytearray(blank.bytes)))
+    import cv2
+
+    cv2.setNumThreads(1)  # one worker is one core's worth
+    for layout in (Layout.GRAY, Layout.RGBA):
+        blank = Geometry(16, 16, layout)
+        pixels = Extent(0, blank.bytes)
+        arena = memoryview(bytearray(blank.bytes))
+        file = encode(Encode(pixels, blank, 0, encode_encoding(JpegEncoding())), arena).data
+        arena = memoryview(bytes(arena) + file)
+        original = Original(Extent(blank.bytes, len(file)), "jpeg", 6)
+        for kind in _REHEARSED:
+            encode(Encode(pixels, blank, 0, encode_encoding(kind), original), arena)
 
 
 @functools.lru_cache(maxsize=_ENCODINGS_CACHED)
 def _encoding(options: bytes) -> Encoding:
     return decode_encoding(options)
-
-
-def _encode_jpeg(pixels: Pixels, layout: Layout, encoding: JpegEncoding) -> bytes:
-    import simplejpeg  # type: ignore[import-untyped]  # it has annotations, but no py.typed
-
-    if layout.channels == 4:
-        pixels = flattened(pixels, color_in(layout, encoding.background))
-        layout = Layout.RGB if layout is Layout.RGBA else Layout.BGR
-    try:
-        data: bytes = simplejpeg.encode_jpeg(
-            pixels,
-            quality=encoding.quality,
-            colorspace=layout.value,
-            colorsubsampling="Gray" if layout is Layout.GRAY else encoding.subsampling,
-        )
-    except ValueError as error:
-        if tells_of_shortage(str(error)):
-            raise MemoryError(str(error)) from None
-        raise
-    return data
-
-
-def _encode_raw(pixels: Pixels, layout: Layout) -> tuple[bytes, Layout]:
-    """Channels in the order that replies have: blue and red change places where they lie the other way round."""
-    if layout is Layout.BGR:
-        return pixels[..., ::-1].tobytes(), Layout.RGB
-    if layout is Layout.BGRA:
-        return pixels[..., [2, 1, 0, 3]].tobytes(), Layout.RGBA
-    return pixels.tobytes(), layout

@@ -97,6 +97,38 @@ def fit_picture(
     )
 
 
+def largest_fit(
+    bound: tuple[int, int],
+    asked: tuple[int | None, int | None],
+    fit: Fit,
+    *,
+    without_enlargement: bool = False,
+    without_reduction: bool = False,
+) -> tuple[int, int]:
+    """Width and height of the canvas that no picture within `bound` exceeds, each by itself."""
+    return (
+        _largest(bound[0], asked[0], asked[1], fit, without_enlargement, without_reduction),
+        _largest(bound[1], asked[1], asked[0], fit, without_enlargement, without_reduction),
+    )
+
+
+def _largest(
+    bound: int, asked: int | None, other: int | None, fit: Fit, without_enlargement: bool, without_reduction: bool
+) -> int:
+    """Of one axis; `other` is what is asked of the other one."""
+    if fit == "cover" and asked is not None and other is not None:
+        return asked
+    follows = other is not None and (asked is None or fit == "outside") and fit != "fill"
+    scaled = max(
+        asked or 1,
+        bound * other if follows and other is not None else 1,  # the other axis may have but one pixel
+        bound if without_reduction or asked is None else 1,
+    )
+    if without_enlargement:
+        scaled = min(scaled, bound)
+    return max(scaled, asked or 1) if fit == "contain" else scaled
+
+
 def _shrinks(size: tuple[int, int], asked: tuple[int | None, int | None], fit: Fit) -> tuple[float, float]:
     """How many source pixels go into one, across and down."""
     width, height = asked

@@ -65,7 +65,7 @@ class Raster:
         code = {1: cv2.ROTATE_90_CLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_COUNTERCLOCKWISE}[quarters]
         height, width, channels = self.pixels.shape
         shape = (height, width, channels) if quarters == 2 else (width, height, channels)
-        result = _room(shape, target)
+        result = room_for(shape, target)
         written_into(cv2.rotate(self.pixels, code, dst=result), result)
         box, nominal = self.box, self.nominal
         right, below = width - box.left - box.width, height - box.top - box.height
@@ -81,7 +81,7 @@ class Raster:
         import cv2
 
         height, width, _ = self.pixels.shape
-        result = _room(self.pixels.shape, target)
+        result = room_for(self.pixels.shape, target)
         written_into(cv2.flip(self.pixels, 1 if axis == "horizontal" else 0, dst=result), result)
         left, top = self.box.left, self.box.top
         if axis == "horizontal":
@@ -100,7 +100,7 @@ def written_into(result: object, target: Pixels) -> Pixels:
     return target
 
 
-def _room(shape: tuple[int, ...], target: Pixels | None) -> Pixels:
+def room_for(shape: tuple[int, ...], target: Pixels | None) -> Pixels:
     """`target` where it has this shape; a decoder's scaling can make an intermediate picture differ from it."""
     import numpy as np
 

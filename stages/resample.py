@@ -12,6 +12,7 @@ import functools
 import math
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from stages.alpha import is_opaque
 from stages.raster import Box, written_into
 
 if TYPE_CHECKING:
@@ -58,11 +59,11 @@ def resample(
         return _cut(pixels, int(box.left), int(box.top), width, height)
     if kernel == "nearest":
         return _nearest(pixels, box, width, height, target)
-    if kernel == "area" and shrink >= 1 and _is_opaque(pixels):
+    if kernel == "area" and shrink >= 1 and is_opaque(pixels):
         return _area(pixels, box, width, height, target)
     if kernel == "area":
         kernel = "area" if shrink >= 1 else "linear"  # to enlarge, there is nothing to average
-    elif _may_halve(reduced, shrink) and _is_opaque(pixels):
+    elif _may_halve(reduced, shrink) and is_opaque(pixels):
         while _may_halve(reduced, shrink):
             pixels = _halve(pixels)
             box = Box(box.left / 2, box.top / 2, box.width / 2, box.height / 2)
@@ -81,10 +82,6 @@ def _may_halve(reduced: int, shrink: float) -> bool:
 
 def _is_whole(box: Box, width: int, height: int) -> bool:
     return box.left.is_integer() and box.top.is_integer() and box.width == width and box.height == height
-
-
-def _is_opaque(pixels: Pixels) -> bool:
-    return pixels.shape[2] != 4 or bool(pixels[..., 3].min() == 255)
 
 
 def _cut(pixels: Pixels, left: int, top: int, width: int, height: int) -> Pixels:

@@ -15,6 +15,23 @@ def is_shortage(error: Exception) -> bool:
     return type(error).__name__ == "error" and getattr(error, "code", None) == _CV2_NO_MEMORY
 
 
+_WORDS: Final = (
+    "nsufficient memory",
+    "emory allocation failure",
+    "ut of memory",
+    "could not create JPEG",
+    # zlib cannot begin; when reading, a damaged picture can be the reason as well.
+    "codec configuration error when writing",
+)
+
+
 def tells_of_shortage(text: str) -> bool:
-    """Tell the same of a JPEG library's message, which simplejpeg passes on as a ValueError's."""
-    return "nsufficient memory" in text or "emory allocation failure" in text
+    """Tell the same of the message of a library below simplejpeg or Pillow, of which these make an error of another."""
+    return any(words in text for words in _WORDS)
+
+
+def check_room(size_bytes: int) -> None:
+    """Raise MemoryError where so much cannot be had: for libraries that fail in the same words whatever the reason."""
+    import numpy as np
+
+    np.empty(size_bytes, np.uint8)

@@ -27,6 +27,7 @@ from ipc.messages import (
     Answer,
     Batch,
     Decode,
+    Encode,
     Encoded,
     Examine,
     Fault,
@@ -43,6 +44,7 @@ from ipc.messages import (
     Unable,
     Worn,
 )
+from ipc.pixels import Geometry
 from ipc.sockets import make_context
 from ipc.stage import Stage
 from ipc.telemetry import Posture, TelemetryPacer, WorkerTelemetry
@@ -50,6 +52,7 @@ from ipc.tether import Tether
 from ipc.upkeep import Upkeep
 from stages import decode, encode, transform
 from stages.account import StageAccount
+from stages.limits import Limits
 from stages.rehearsal import rehearse
 from stages.sandbox import EXIT_REQUIRED, Sandbox
 from stages.shortage import is_shortage
@@ -79,6 +82,8 @@ class Worker:
         self, start: Start, channel: Channel[ToChild], arena: Arena, tether: Tether, in_force: Posture
     ) -> None:
         self._start = start
+        frames = start.settings.frames
+        self._limits = Limits(max_side=frames.max_side, max_pixels=frames.max_pixels)
         self._channel = channel
         self._arena = arena
         self._tether = tether
@@ -171,12 +176,13 @@ class Worker:
         encoded: list[Encoded] = []
         parts: list[zmq.Frame] = []
         fault = None
+        made = None
         for step in task.steps:
             stage = _stage_of(step)
             account = accounts[stage]
             began_ns = time.monotonic_ns()
             try:
-                self._run(step, encoded, parts)
+                made = self._run(step, made, encoded, parts)
             except FrameError as error:
                 fault = Fault(error.code, error.message)
             except Exception as error:  # noqa: BLE001 - logged, but where it only means that memory is short
@@ -186,24 +192,33 @@ class Worker:
             if fault is not None:
                 account.failed += 1
                 encoded, parts = [], []
+                made = None
                 break
             account.completed += 1
             account.latency.record(took_us)
             step_us.append(took_us)
-        self._answers.append(Answer(task.lease, step_us, encoded, fault))
+        self._answers.append(Answer(task.lease, step_us, encoded, fault, made))
         self._parts.extend(parts)
 
-    def _run(self, step: Step, encoded: list[Encoded], parts: list[zmq.Frame]) -> None:
+    def _run(
+        self, step: Step, made: Geometry | None, encoded: list[Encoded], parts: list[zmq.Frame]
+    ) -> Geometry | None:
+        """Run one step. `made` is what the step before it made, where only its pixels told the size; returns the same
+        of this one."""
         if isinstance(step, Decode):
             decode.decode(step, self._arena.view)
         elif isinstance(step, Transform):
-            transform.transform(step, self._arena.view)
+            geometry = transform.transform(step, self._arena.view, self._limits)
+            return geometry if step.is_open else None
         else:
+            if step.is_open:
+                step = _measured(step, made)
             picture = encode.encode(step, self._arena.view)
             encoded.append(picture.encoded)
             # Copied, and here, where a shortage of memory is this task's alone. To save the copy pyzmq would start
             # threads and a context of its own, which a worker that is shut in cannot.
             parts.append(zmq.Frame(picture.data, copy=True))
+        return None
 
     def _fault_of(self, error: Exception, stage: Stage, trace: str) -> Fault:
         """Say what went wrong; to the operator where it is not the picture's doing."""
@@ -228,6 +243,13 @@ class Worker:
             heap=self._heap.figures(now_s),
             posture=self._posture,
         )
+
+
+def _measured(step: Encode, made: Geometry | None) -> Encode:
+    """A step whose plan knew only a bound of its picture, with what the step before it has made."""
+    if made is None:
+        raise ValueError("an open picture is encoded in the task that makes it")
+    return msgspec.structs.replace(step, geometry=made, is_open=False)
 
 
 def _stage_of(step: Step) -> Stage:

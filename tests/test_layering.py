@@ -26,7 +26,15 @@ MAY_IMPORT: Final = {
     "omnishotd.runtime": set(),
     "omnishotd.broker": {"omnishotd.broker", "omnishotd", "stages", "ipc"},
     "omnishotd.client": {"omnishotd.client", "omnishotd.runtime", "omnishotd", "ipc.errors", "ipc.keys"},
-    "omnishotd.config": {"omnishotd.config", "omnishotd.runtime", "stages.limits", "stages.outputs", "ipc"},
+    "omnishotd.config": {
+        "omnishotd.config",
+        "omnishotd.runtime",
+        "stages.limits",
+        "stages.outputs",
+        "stages.probe",
+        "stages.schema",
+        "ipc",
+    },
     "omnishotd.supervisor": {"omnishotd.supervisor", "omnishotd", "ipc"},
     "omnishotd.cli": {
         "omnishotd.cli",

@@ -49,7 +49,6 @@ _PLAN: Final = make_plan(
     probe(PICTURE, _LIMITS),
     parse_outputs(msgspec.msgpack.encode([{"operations": [{"op": "resize", "width": 24}]}]), _LIMITS),
     _LIMITS,
-    is_raw=False,
 )
 _RESULT: Final = _PLAN.outputs[0].result
 

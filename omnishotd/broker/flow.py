@@ -25,6 +25,7 @@ from omnishotd.broker.duplicates import DuplicateWindow
 from omnishotd.broker.frame import IN_WORK, Frame, FrameState, InvariantError, Payload, Sender
 from omnishotd.broker.info import info_reply
 from omnishotd.broker.ledger import Ledger, Outcome
+from omnishotd.broker.overlays import Overlays
 from omnishotd.broker.plan import Planner, compile_presets
 from omnishotd.broker.quarantine import Quarantine
 from omnishotd.broker.replies import Reply, error_reply, ok_reply
@@ -50,6 +51,7 @@ class Flow:
         allocator: ExtentAllocator,
         write: Callable[[Extent, Payload], None],
         send: Send,
+        overlays: Overlays | None = None,
     ) -> None:
         pipeline = settings.pipeline
         self._settings = settings
@@ -67,7 +69,7 @@ class Flow:
         self._window = DuplicateWindow()
         self._deadlines = Deadlines()
         self._allocator = allocator
-        planner = Planner(settings.frames, compile_presets(settings.presets), allocator)
+        planner = Planner(settings.frames, compile_presets(settings.presets), overlays or {}, allocator)
         self._quarantine = Quarantine()
         self._admission = Admission(settings, self.schedule, self._window, self._quarantine, planner, trace_prefix)
         self._sharing = Sharing(pipeline.max_concurrent_jobs)
@@ -109,6 +111,13 @@ class Flow:
             )
         except FrameError as refused:
             self._refuse(sender, request_id, refused, now_us)
+            return
+        except Exception:
+            # A fault of ours over bytes that anybody can send: it must not end the broker, and all others' frames with
+            # it. Nothing was changed yet but the producer's rate.
+            log.exception("a request could not be judged")
+            fault = FrameError(ErrorCode.INTERNAL, "the daemon failed over this request; its log says how")
+            self._refuse(sender, request_id, fault, now_us)
             return
         if isinstance(decision, Admitted):
             self._admit(decision, now_us)
@@ -263,12 +272,13 @@ class Flow:
         """What replies that may be asked for again take, about."""
         return self._window.remembered_bytes
 
-    def reconfigure(self, settings: Settings) -> None:
+    def reconfigure(self, settings: Settings, overlays: Overlays | None = None) -> None:
         """Take over what can be changed while frames are in flight; all else stays as it was at the start."""
         old, new = self._settings, settings
         self._settings = msgspec.structs.replace(
             old,
             presets=new.presets,
+            overlays=new.overlays,
             frames=msgspec.structs.replace(old.frames, rate_per_second=new.frames.rate_per_second),
             pipeline=msgspec.structs.replace(
                 old.pipeline,
@@ -277,7 +287,7 @@ class Flow:
                 queue_timeout_ms=new.pipeline.queue_timeout_ms,
             ),
         )
-        planner = Planner(self._settings.frames, compile_presets(new.presets), self._allocator)
+        planner = Planner(self._settings.frames, compile_presets(new.presets), overlays or {}, self._allocator)
         self._admission.reconfigure(self._settings, planner)
 
     def drain(self) -> None:

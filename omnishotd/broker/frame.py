@@ -6,6 +6,7 @@ from enum import Enum, auto
 from typing import Any, Final, NamedTuple
 
 from ipc.messages import Encoded, Extent
+from ipc.pixels import Geometry
 from ipc.wire import Request
 from omnishotd.broker.peer import Peer
 from omnishotd.broker.plan import Plan
@@ -117,11 +118,15 @@ class Frame:
     block: Extent | None = None
     """Of a frame that one worker does as a whole: the extent of which all others are parts."""
     source: Extent | None = None
-    """Compressed bytes in the arena."""
+    """Compressed bytes in the arena: until they are decoded, or to the end where an output keeps metadata."""
     pixels: Extent | None = None
     """Decoded (or raw) pixels, read by every output."""
     results: list[Extent | None] = field(default_factory=list)
     """By output: transformed pixels."""
+    made: list[Geometry | None] = field(default_factory=list)
+    """By output: what lies among its transformed pixels, where only a worker could tell."""
+    overlays: list[Extent] = field(default_factory=list)
+    """Files of the plan's overlays, in its order."""
     pixels_readers: int = 0
     """Outputs that have not read `pixels` yet."""
     outputs_open: int = 0

@@ -3,7 +3,7 @@
 from ipc.settings import Settings
 from ipc.wire import InfoReply
 from omnishotd import __version__
-from stages import outputs, probe
+from stages import encodings, probe
 from stages.operations import OPERATIONS
 
 
@@ -22,6 +22,6 @@ def info_reply(request_id: str, settings: Settings, epoch: str) -> InfoReply:
             "queue_limit": pipeline.queue_limit,
             "queue_timeout_ms": pipeline.queue_timeout_ms,
         },
-        formats={"in": [*probe.FORMATS, "raw"], "out": list(outputs.FORMATS)},
+        formats={"in": [*probe.FORMATS, "raw"], "out": list(encodings.FORMATS)},
         operations=list(OPERATIONS),
     )

@@ -1,7 +1,8 @@
 """Ledger: which frame holds which extents, which worker holds which lease, and what follows from each answer. Pure.
 
 The rules that nothing may break (each held by a test):
-- an extent is freed only when no lease on its frame is out, or by the answer that ends its last use;
+- an extent is freed only when no lease on its frame is out, or by the answer that ends its last use; what several
+  outputs may read to the end, overlays and an original whose metadata are kept, stays as long as the frame;
 - an answer counts only under the lease that is current; a lease is used once;
 - a worker's leases end by its answers or by proof of its death, never by a deadline;
 - a frame that a worker had begun when it died is made again from its payload, which the broker holds in memory of its
@@ -19,12 +20,13 @@ from typing import Any, Final
 
 from ipc.errors import ErrorCode
 from ipc.extents import ExtentAllocator, divided
-from ipc.messages import Answer, Decode, Encode, Encoded, Extent, Fault, Step, Transform
-from ipc.pixels import Layout
+from ipc.messages import Answer, Encoded, Extent, Fault
+from ipc.pixels import Geometry, Layout
 from ipc.settings import PoolSettings
 from ipc.stage import STAGES, Stage
 from omnishotd.broker.crew import Crew, Job, Worker
 from omnishotd.broker.frame import IN_WORK, Frame, FrameEvent, FrameState, InvariantError, Payload, StageTimes
+from omnishotd.broker.steps import decode_step, encode_step, first_stage, transform_step
 
 DEATHS_MAX: Final = 2
 """Workers that may die with a frame in their hands before it is given up."""
@@ -96,13 +98,17 @@ class Ledger:
             frame.source = extents.pop(0)
         frame.pixels = extents.pop(0)
         frame.results = [extents.pop(0) if output.operations else None for output in outputs]
+        frame.overlays = extents
+        frame.made = [None] * len(outputs)
         frame.encoded = [None] * len(outputs)
         frame.parts = [None] * len(outputs)
         frame.pixels_readers = frame.outputs_open = len(outputs)
         self._write(frame.source or frame.pixels, frame.payload)
+        for overlay, extent in zip(frame.plan.overlays, frame.overlays, strict=True):
+            self._write(extent, overlay.data)
         if frame.plan.is_raw:
             for index in range(len(outputs)):
-                self._crew.add(self._output_job(frame, index, _first_stage(frame, index)))
+                self._crew.add(self._output_job(frame, index, first_stage(frame, index)))
         else:
             self._crew.add(self._decode_job(frame))
         return True
@@ -248,6 +254,8 @@ class Ledger:
                 frame.times.transform += step_us
             else:
                 frame.times.encode += step_us
+        if not _take_made(job, answer.made):
+            return self.give_up(frame, Fault(ErrorCode.INTERNAL, "a worker's answer does not match its task"))
         for encoded, part in zip(answer.encoded, parts, strict=True):
             if not _is_due(encoded, job):
                 return self.give_up(frame, Fault(ErrorCode.INTERNAL, "a worker's answer does not match its task"))
@@ -265,14 +273,15 @@ class Ledger:
         """Free what the job was the last to read, and make the jobs that follow it ready."""
         frame = job.frame
         if job.stages[0] is Stage.DECODE:
-            self._free(frame, frame.source)
-            frame.source = None
+            if not frame.plan.keeps_source:
+                self._free(frame, frame.source)
+                frame.source = None
             for index in range(len(frame.plan.outputs)):
                 if index not in job.outputs:
-                    self._crew.add(self._output_job(frame, index, _first_stage(frame, index)))
+                    self._crew.add(self._output_job(frame, index, first_stage(frame, index)))
         last = job.stages[-1]
         for index in job.outputs:
-            if _first_stage(frame, index) in job.stages:
+            if first_stage(frame, index) in job.stages:
                 frame.pixels_readers -= 1
             if last is Stage.ENCODE:
                 frame.outputs_open -= 1
@@ -301,12 +310,13 @@ class Ledger:
         self._free_all(frame)
 
     def _free_all(self, frame: Frame) -> None:
-        for extent in (frame.source, frame.pixels, *frame.results):
+        for extent in (frame.source, frame.pixels, *frame.results, *frame.overlays):
             self._free(frame, extent)
         if frame.block is not None:
             self._allocator.free(frame.block)
         frame.source = frame.pixels = frame.block = None
         frame.results = []
+        frame.overlays = []
 
     def _is_whole(self, frame: Frame) -> bool:
         """Tell whether a frame passes all stages in one worker."""
@@ -314,16 +324,14 @@ class Ledger:
 
     def _decode_job(self, frame: Frame) -> Job:
         """Make the job that decodes, and does all else that the same worker can do; to a small frame, all."""
-        plan = frame.plan
-        if frame.source is None or frame.pixels is None:
-            raise InvariantError(f"frame {frame.trace} has nothing to decode")
         pool = self._pool_of[Stage.DECODE]
-        steps: list[Step] = [Decode(frame.source, frame.pixels, plan.format, plan.decoded)]
-        job = Job(frame, pool, steps, [Stage.DECODE], [])
+        job = Job(frame, pool, [decode_step(frame)], [Stage.DECODE], [])
         stages = STAGES if frame.block is not None else self._stages[pool]
-        for index in range(len(plan.outputs)):
-            if _first_stage(frame, index) in stages:
-                self._add_output(job, index, _first_stage(frame, index), stages)
+        for index, output in enumerate(frame.plan.outputs):
+            # A task can tell of one open result only, that of its last step: those that nobody encodes at once get
+            # tasks of their own.
+            if first_stage(frame, index) in stages and (Stage.ENCODE in stages or not output.is_open):
+                self._add_output(job, index, first_stage(frame, index), stages)
         return job
 
     def _output_job(self, frame: Frame, index: int, stage: Stage) -> Job:
@@ -335,32 +343,39 @@ class Ledger:
 
     def _add_output(self, job: Job, index: int, stage: Stage, stages: Sequence[Stage]) -> None:
         frame = job.frame
-        output = frame.plan.outputs[index]
         pixels, result = frame.pixels, frame.results[index]
         if pixels is None and result is None:
             raise InvariantError(f"frame {frame.trace} has no pixels for output {index}")
         if stage is Stage.TRANSFORM and pixels is not None and result is not None:
-            geometry = frame.plan.decoded
-            job.steps.append(Transform(pixels, result, geometry, output.nominal, output.operations, output.result))
+            job.steps.append(transform_step(frame, index, pixels, result))
             job.stages.append(Stage.TRANSFORM)
             job.outputs.append(index)
         source = result or pixels
         if Stage.ENCODE in stages and source is not None:
-            job.steps.append(Encode(source, output.result, index, output.encoding))
+            job.steps.append(encode_step(frame, index, source))
             job.stages.append(Stage.ENCODE)
             if index not in job.outputs:
                 job.outputs.append(index)
 
 
+def _take_made(job: Job, made: Geometry | None) -> bool:
+    """Note what an open transform at the end of a job has made. False if it is not what it may be, or not asked for."""
+    index = job.outputs[-1] if job.outputs else 0
+    output = job.frame.plan.outputs[index]
+    if not output.is_open or job.stages[-1] is not Stage.TRANSFORM:
+        return made is None
+    if made is None or not output.allows(made):
+        return False
+    job.frame.made[index] = made
+    return True
+
+
 def _is_due(encoded: Encoded, job: Job) -> bool:
     """Tell whether a picture is one that the job was to make, as planned: workers decode hostile bytes."""
-    frame = job.frame
-    if encoded.output not in job.outputs or frame.encoded[encoded.output] is not None:
+    frame, index = job.frame, encoded.output
+    if index not in job.outputs or frame.encoded[index] is not None or encoded.layout not in _LAYOUTS:
         return False
-    result = frame.plan.outputs[encoded.output].result
-    return (encoded.width, encoded.height) == (result.width, result.height) and encoded.layout in _LAYOUTS
-
-
-def _first_stage(frame: Frame, index: int) -> Stage:
-    """Tell where an output begins: one with nothing to transform skips that stage."""
-    return Stage.TRANSFORM if frame.plan.outputs[index].operations else Stage.ENCODE
+    output = frame.plan.outputs[index]
+    told = Geometry(encoded.width, encoded.height, output.result.layout)
+    made = frame.made[index]
+    return output.allows(told) if made is None else told == made

@@ -1,5 +1,6 @@
 """Plan: what is to be done to a frame, and what it will need, told from its header before any pixel exists. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -7,15 +8,20 @@ import msgspec
 
 from ipc.errors import ErrorCode, FrameError
 from ipc.extents import ExtentAllocator, aligned
+from ipc.messages import FormatIn
 from ipc.pixels import Geometry
 from ipc.settings import FramesSettings
-from ipc.wire import RawInput, Request
+from ipc.wire import Request
+from omnishotd.broker.overlays import KeptOverlay, Overlays
 from omnishotd.broker.recent import Recent
-from stages.chain import Chain, compose, scale_allowed, scaled
+from stages.chain import Chain, compose, scale_allowed
+from stages.encodings import Encoding, encode_encoding
 from stages.limits import Limits
 from stages.operations import encode_operations
-from stages.outputs import Output, encode_encoding, parse_outputs
-from stages.probe import Picture, probe
+from stages.outputs import Output, parse_outputs
+from stages.picture import Picture
+from stages.probe import probe
+from stages.scaling import scaled
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,60 +33,97 @@ class OutputPlan:
     nominal: Geometry
     """The picture before its operations, unscaled."""
     result: Geometry
-    """The picture that is encoded."""
+    """The picture that is encoded; if `is_open`, the most that it can be, side by side."""
+    room_bytes: int
+    """What its pixels take of the arena, at most."""
     encoding: bytes
     """For the encode stage."""
+    overlays: tuple[str, ...] = ()
+    """Names of those that its operations need."""
+    is_open: bool = False
+    """Whether its size can be told from the pixels only."""
+    keeps_metadata: bool = False
+    orientation: int = 1
+    """EXIF orientation that is still to be told where metadata are kept."""
+
+    def allows(self, made: Geometry) -> bool:
+        """Tell whether pixels that a worker says it made are such as were planned."""
+        if not self.is_open:
+            return made == self.result
+        return (
+            1 <= made.width <= self.result.width
+            and 1 <= made.height <= self.result.height
+            and made.layout is self.result.layout
+            and made.bytes <= self.room_bytes
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """All that is to be done to one frame. Shared by all frames that want the same of the same kind of picture."""
 
-    format_in: str
-    format: Literal["jpeg"]
+    format: FormatIn | Literal["raw"]
+    page: int
+    """Which of the file's frames."""
     picture: Geometry
     """As the file says."""
-    is_raw: bool
     decoded: Geometry
     """As it will lie in the arena: scaled by the decoder where all outputs allow it."""
     outputs: tuple[OutputPlan, ...]
+    overlays: tuple[KeptOverlay, ...]
+    """Those that any output needs."""
     pixels: int
     """Pixels of the largest picture on the way: how heavy the frame is."""
-    pictures_bytes: tuple[int, ...]
-    """Sizes of all pictures on the way that lie in the arena."""
-    pictures_room_bytes: int
+    extents_bytes: tuple[int, ...]
+    """Sizes of all extents but the payload's: decoded pixels, each transformed output, each overlay's file."""
+    extents_room_bytes: int
     """What these take of the arena in all."""
 
+    @property
+    def is_raw(self) -> bool:
+        """Whether the payload is pixels already."""
+        return self.format == "raw"
+
+    @property
+    def keeps_source(self) -> bool:
+        """Whether an output needs the compressed bytes to the end."""
+        return any(output.keeps_metadata for output in self.outputs)
+
     def sizes_bytes(self, payload_bytes: int) -> list[int]:
-        """List the extents that a frame needs: its payload, its pixels, and one for each transformed output."""
-        return [*self.pictures_bytes] if self.is_raw else [payload_bytes, *self.pictures_bytes]
+        """List the extents that a frame needs; raw pixels are their own payload."""
+        return [*self.extents_bytes] if self.is_raw else [payload_bytes, *self.extents_bytes]
 
     def room_bytes(self, payload_bytes: int) -> int:
         """Tell what all these extents take of the arena."""
-        return self.pictures_room_bytes if self.is_raw else self.pictures_room_bytes + aligned(payload_bytes)
+        return self.extents_room_bytes if self.is_raw else self.extents_room_bytes + aligned(payload_bytes)
 
 
 class Planner:
     """Makes plans. Remembers the recent ones: a producer asks for the same thing again and again."""
 
-    def __init__(self, frames: FramesSettings, presets: dict[str, bytes], allocator: ExtentAllocator) -> None:
+    def __init__(
+        self, frames: FramesSettings, presets: dict[str, bytes], overlays: Overlays, allocator: ExtentAllocator
+    ) -> None:
         self._limits = Limits(max_side=frames.max_side, max_pixels=frames.max_pixels)
         self._presets = presets
+        self._overlays = overlays
         self._allocator = allocator
         self._outputs: Recent[bytes, tuple[Output, ...]] = Recent(256)
-        self._plans: Recent[tuple[Picture, bytes, bool], Plan] = Recent(1024)
+        self._plans: Recent[tuple[Picture, int, bytes], Plan] = Recent(1024)
 
     def plan(self, request: Request, payload: bytes | memoryview) -> Plan:
         """Decide what a request comes to. Raises `FrameError`."""
         key = self._outputs_key(request)
         outputs = self._outputs.get(key)
         if outputs is None:
-            outputs = self._outputs.put(key, parse_outputs(key, self._limits))
-        picture = probe(payload, self._limits) if request.input is None else self._raw(request.input, payload)
-        plan_key = (picture, key, request.input is not None)
+            outputs = self._outputs.put(key, parse_outputs(key, self._limits, self._overlays.keys()))
+        raw = None if request.input is None else request.input.raw_geometry
+        page = 0 if request.input is None else request.input.page
+        picture = probe(payload, self._limits, page) if raw is None else self._raw(raw, payload)
+        plan_key = (picture, page, key)
         plan = self._plans.get(plan_key)
         if plan is None:
-            plan = make_plan(picture, outputs, self._limits, is_raw=request.input is not None)
+            plan = make_plan(picture, outputs, self._limits, page=page, overlays=self._overlays)
             self._plans.put(plan_key, plan)
         if not self._allocator.fits_ever([plan.room_bytes(len(payload))]):
             need_mib = plan.room_bytes(len(payload)) / (1 << 20)
@@ -97,44 +140,85 @@ class Planner:
             raise FrameError(ErrorCode.UNKNOWN_PRESET, f"preset: {request.preset!r} is not in the configuration")
         return preset
 
-    def _raw(self, raw: RawInput, payload: bytes | memoryview) -> Picture:
-        geometry = Geometry(raw.width, raw.height, raw.layout)
+    def _raw(self, raw: Geometry, payload: bytes | memoryview) -> Picture:
         self._limits.check(raw.width, raw.height, "input")
-        if len(payload) != geometry.bytes:
-            message = f"payload: {len(payload)} bytes, {raw.width}x{raw.height} {raw.layout} has {geometry.bytes}"
+        if len(payload) != raw.bytes:
+            message = f"payload: {len(payload)} bytes, {raw.width}x{raw.height} {raw.layout} has {raw.bytes}"
             raise FrameError(ErrorCode.BAD_REQUEST, message)
-        return Picture(format="raw", geometry=geometry, orientation=1, progressive=False)
+        return Picture(format="raw", geometry=raw)
 
 
-def make_plan(picture: Picture, outputs: tuple[Output, ...], limits: Limits, *, is_raw: bool) -> Plan:
-    """Plan all outputs of one picture. Raises `FrameError`, naming the operation that cannot be."""
+def make_plan(
+    picture: Picture, outputs: tuple[Output, ...], limits: Limits, *, page: int = 0, overlays: Overlays | None = None
+) -> Plan:
+    """Plan all outputs of one picture. Raises `FrameError`, naming the operation or the option that cannot be.
+
+    `overlays` has all that the outputs name.
+    """
     chains = [
         compose(output.operations, picture.geometry, picture.orientation, limits, path=f"outputs[{index}].operations")
         for index, output in enumerate(outputs)
     ]
-    denominator = 1 if is_raw else min(map(scale_allowed, chains))
+    for index, (output, chain) in enumerate(zip(outputs, chains, strict=True)):
+        _check_sides(output.encoding, chain, f"outputs[{index}]")
+    # Only a decoder of JPEG can shrink a picture for less than all of its work.
+    denominator = min(map(scale_allowed, chains)) if picture.format == "jpeg" else 1
     decoded = scaled(picture.geometry, denominator)
-    pictures_bytes = (decoded.bytes, *(chain.result.bytes for chain in chains if chain.operations))
+    plans = tuple(
+        _output_plan(output, chain, is_raw=picture.format == "raw")
+        for output, chain in zip(outputs, chains, strict=True)
+    )
+    kept = _needed(plans, overlays or {})
+    extents_bytes = (
+        decoded.bytes,
+        *(chain.room_bytes for chain in chains if chain.operations),
+        *(len(overlay.data) for overlay in kept),
+    )
     return Plan(
-        format_in=picture.format,
-        format="jpeg",
+        format=picture.format,
+        page=page,
         picture=picture.geometry,
-        is_raw=is_raw,
         decoded=decoded,
-        outputs=tuple(_output_plan(output, chain) for output, chain in zip(outputs, chains, strict=True)),
-        pictures_bytes=pictures_bytes,
-        pictures_room_bytes=sum(map(aligned, pictures_bytes)),
-        pixels=max(picture.geometry.pixels, *(chain.result.pixels for chain in chains)),
+        outputs=plans,
+        overlays=kept,
+        pixels=max(picture.geometry.pixels, *(chain.room_bytes // chain.result.layout.channels for chain in chains)),
+        extents_bytes=extents_bytes,
+        extents_room_bytes=sum(map(aligned, extents_bytes)),
     )
 
 
-def _output_plan(output: Output, chain: Chain) -> OutputPlan:
+def _check_sides(encoding: Encoding, chain: Chain, path: str) -> None:
+    """Refuse what the format cannot hold; of an open chain the encoder will know."""
+    if chain.is_open:
+        return
+    try:
+        encoding.check(chain.result)
+    except FrameError as error:
+        raise FrameError(error.code, f"{path}.{error.message}") from None
+
+
+def _output_plan(output: Output, chain: Chain, *, is_raw: bool) -> OutputPlan:
+    names = dict.fromkeys(name for operation in chain.operations for name in operation.overlays)
     return OutputPlan(
         operations=encode_operations(chain.operations) if chain.operations else b"",
         nominal=chain.source,
         result=chain.result,
+        room_bytes=chain.room_bytes,
         encoding=encode_encoding(output.encoding),
+        overlays=tuple(names),
+        is_open=chain.is_open,
+        keeps_metadata=_keeps_metadata(output.encoding) and not is_raw,
+        orientation=chain.orientation,
     )
+
+
+def _keeps_metadata(encoding: Encoding) -> bool:
+    return getattr(encoding, "metadata", "strip") == "keep"  # raw pixels have no such option
+
+
+def _needed(outputs: Iterable[OutputPlan], overlays: Overlays) -> tuple[KeptOverlay, ...]:
+    names = dict.fromkeys(name for output in outputs for name in output.overlays)
+    return tuple(overlays[name] for name in names)
 
 
 def compile_presets(presets: dict[str, dict[str, object]]) -> dict[str, bytes]:

@@ -39,11 +39,13 @@ from omnishotd.broker.door import Door
 from omnishotd.broker.figures import arena_figures, load_figures, owner_figures, producer_figures
 from omnishotd.broker.flow import Flow
 from omnishotd.broker.frame import Payload
+from omnishotd.broker.overlays import load_overlays
 from omnishotd.broker.pauses import Pauses
 from omnishotd.broker.producers import Producers
 from omnishotd.broker.relays import Relays
 from omnishotd.broker.road import Road
 from omnishotd.broker.turnstile import Turnstile
+from stages.limits import Limits
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +81,11 @@ class BrokerProcess:
         self._door = Door(context, settings.frames, settings.frames.max_frame_bytes * MESSAGE_LIMIT_FACTOR)
         self._turnstile = Turnstile(self._door.socket, settings.frames.endpoints, descriptors_max)
         self._producers = Producers(self._door.socket)
-        self.flow = Flow(settings, start.epoch, self._allocator, self._arena.write, self._producers.send)
+        self._limits = Limits(max_side=settings.frames.max_side, max_pixels=settings.frames.max_pixels)
+        self._overlays = load_overlays(settings.overlays, self._limits)
+        self.flow = Flow(
+            settings, start.epoch, self._allocator, self._arena.write, self._producers.send, self._overlays
+        )
         self._telemetry = TelemetrySender(context, start.telemetry_endpoint, mark=TELEMETRY_MARK)
         relays = Relays(start.epoch, self._telemetry.forward)
         self._road = Road(self._work, self.flow, relays, self._kill, self._read_orders)
@@ -214,7 +220,8 @@ class BrokerProcess:
             elif isinstance(message, Retire):
                 self.flow.crew.retire(message.incarnation)
             elif isinstance(message, Reconfigure):
-                self.flow.reconfigure(message.settings)
+                self._overlays = load_overlays(message.settings.overlays, self._limits, self._overlays)
+                self.flow.reconfigure(message.settings, self._overlays)
                 self._door.reconfigure(message.settings.frames)
             elif isinstance(message, Drain):
                 self.flow.drain()

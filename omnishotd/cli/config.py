@@ -58,24 +58,26 @@ def show(file: Path | None, assignments: tuple[str, ...]) -> int:
 @config.command()
 def schema() -> int:
     """Print all keys with types, bounds and meanings, as JSON Schema."""
-    from omnishotd.config.schema import Configuration
+    from omnishotd.config.json_schema import json_schema
 
-    click.echo(json.dumps(Configuration.model_json_schema(), indent=2))
+    click.echo(json.dumps(json_schema(), indent=2))
     return 0
 
 
 def _toml(resolution: "Resolution") -> Iterator[str]:
     values = resolution.configuration.model_dump()
-    presets = values.pop("presets")
+    named = {section: values.pop(section) for section in ("presets", "overlays")}
     for section, keys in values.items():
         yield f"[{section}]"
         for key, value in keys.items():
             yield f"{key} = {_value(value)}{_origin(resolution, section, key)}"
         yield ""
-    for name, preset in presets.items():
-        yield f"[presets.{_key(name)}]"
-        yield f"outputs = {_value(preset['outputs'])}{_origin(resolution, 'presets', name)}"
-        yield ""
+    for section, entries in named.items():
+        for name, keys in entries.items():
+            yield f"[{section}.{_key(name)}]"
+            for key, value in keys.items():
+                yield f"{key} = {_value(value)}{_origin(resolution, section, name)}"
+            yield ""
 
 
 def _origin(resolution: "Resolution", *path: str) -> str:

@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from ipc.errors import FrameError
 from ipc.keys import KeyUnusable, read_public_keys, read_secret_key
 from ipc.token import TokenUnusable, read_token
+from omnishotd.config.overlays import unnameable
 from omnishotd.config.problems import Problem, shown
-from omnishotd.config.schema import Configuration, Frames
+from omnishotd.config.schema import PRESET_NAME, Configuration, Frames
 from stages.limits import Limits
-from stages.outputs import parse_outputs
+from stages.outputs import faults
 
 SOCKET_PATH_BYTES_MAX: Final = 107
 """sockaddr_un holds 108 bytes, the last of them zero (unix(7))."""
@@ -31,7 +31,6 @@ _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)")
 _ORIGIN: Final = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
 _IPV6: Final = 6
 _STAGES: Final = ("decode", "transform", "encode")
-_PRESET_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _RUNTIME: Final = "$RUNTIME_DIRECTORY"
 
 
@@ -47,7 +46,13 @@ def problems(configuration: Configuration, runtime: Path) -> Iterator[Problem]:
     yield from _sizes(configuration)
     yield from _control(configuration)
     yield from _webhook(configuration)
+    yield from unnameable(configuration.overlays)
     yield from _presets(configuration)
+
+
+def limits(configuration: Configuration) -> Limits:
+    """Return what pictures are held against."""
+    return Limits(max_side=configuration.frames.max_side, max_pixels=configuration.frames.max_pixels)
 
 
 def unreadable(configuration: Configuration) -> Iterator[Problem]:
@@ -222,18 +227,16 @@ def _is_address(host: str) -> bool:
 
 def _presets(configuration: Configuration) -> Iterator[Problem]:
     size_bytes = 0
-    limits = Limits(max_side=configuration.frames.max_side, max_pixels=configuration.frames.max_pixels)
     for name, preset in configuration.presets.items():
-        if not _PRESET_NAME.fullmatch(name):
+        if not PRESET_NAME.fullmatch(name):
             yield Problem("presets", f"{shown(name)} must be 1 to 64 letters, digits, dots, hyphens or underscores")
             continue
         try:
             encoded = msgspec.msgpack.encode(preset.outputs)
             size_bytes += len(encoded)
-            parse_outputs(encoded, limits)
-        except FrameError as error:
-            where, _, what = error.message.partition(": ")
-            yield Problem(f"presets.{name}.{where}", what)
+            for fault in faults(encoded, limits(configuration), configuration.overlays):
+                where, _, what = fault.message.partition(": ")
+                yield Problem(f"presets.{name}.{where}", what)
         except OverflowError:
             yield Problem(f"presets.{name}.outputs", "holds a number of more than 64 bits")
     if size_bytes > PRESETS_BYTES_MAX:

@@ -28,6 +28,8 @@ class Layer:
 
     origin: str
     values: Values
+    folder: Path = Path()
+    """Where relative paths begin, if not at the current folder."""
 
     def says(self, path: Sequence[str]) -> bool:
         """Tell whether the key at `path` was said here."""
@@ -49,7 +51,7 @@ def read_file(path: Path | None) -> Layer:
             text = stream.read(_FILE_BYTES_MAX + 1)
         if len(text) > _FILE_BYTES_MAX:
             raise ConfigurationError([Problem(str(chosen), f"is larger than {_FILE_BYTES_MAX} bytes")])
-        return Layer(str(chosen), tomllib.loads(text.decode()))
+        return Layer(str(chosen), tomllib.loads(text.decode()), chosen.parent)
     except OSError as error:
         raise ConfigurationError([Problem(str(chosen), f"cannot be read: {error.strerror}")]) from error
     except UnicodeDecodeError as error:

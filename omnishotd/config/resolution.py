@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from pydantic import BaseModel, ValidationError
 
-from ipc.settings import Settings
+from ipc.settings import OverlaySettings, Settings
 from omnishotd.config import checks
 from omnishotd.config.credentials import credentials_directory, with_credentials
 from omnishotd.config.layers import Layer, Values, merge, read_assignments, read_environment, read_file
+from omnishotd.config.overlays import Examined, examine, with_overlays_placed
 from omnishotd.config.problems import ConfigurationError, Problem, key_of, sentence
 from omnishotd.config.schema import Configuration
 from omnishotd.runtime import RuntimeDirectoryError, runtime_directory
@@ -30,6 +31,8 @@ class Resolution:
     layers: tuple[Layer, ...]
     runtime: Path
     credentials: Path
+    overlays: Mapping[str, OverlaySettings]
+    """By name; none where they were not read."""
 
     def origin(self, path: Sequence[str]) -> str | None:
         """Name the place that has the last word on a key; None: it has its default."""
@@ -41,6 +44,7 @@ class Resolution:
         frames = values["frames"]
         frames["endpoints"] = [checks.expanded(endpoint, self.runtime) for endpoint in frames["endpoints"]]
         frames["socket_mode"] = int(frames["socket_mode"], 8)
+        values["overlays"] = self.overlays
         return msgspec.convert({"runtime_directory": str(self.runtime), **values}, Settings)
 
 
@@ -74,15 +78,19 @@ def read(
         # All other rules are checked as if it had not been said.
         runtime = runtime_directory({**environment, "RUNTIME_DIRECTORY": ""})
     credentials = credentials_directory(environment)
+    examined = Examined()
     if configuration is not None:
+        configuration = with_overlays_placed(configuration, layers)
         told = {_section_key(problem.key) for problem in problems}
         found = list(checks.problems(configuration, runtime))
         if is_to_serve:
             found += checks.unreadable(with_credentials(configuration, credentials))
+            examined = examine(configuration.overlays, checks.limits(configuration))
+            found += examined.problems
         problems += [problem for problem in found if _section_key(problem.key) not in told]
     if problems or configuration is None:
         raise ConfigurationError([_with_origin(problem, layers) for problem in problems])
-    return Resolution(configuration, layers, runtime, credentials)
+    return Resolution(configuration, layers, runtime, credentials, examined.settings)
 
 
 def _validated(values: Values) -> tuple[Configuration | None, list[Problem]]:

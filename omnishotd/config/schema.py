@@ -12,6 +12,9 @@ DEFAULT_ENDPOINT: Final = "ipc://$RUNTIME_DIRECTORY/frames.sock"
 JPEG_SIDE_MAX: Final = 65_500
 """More than libjpeg accepts in one direction."""
 
+PRESET_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""An overlay's name is of the same form."""
+
 DEFAULT_PRESETS: Final[dict[str, Any]] = {
     "thumbnail": {
         "outputs": [
@@ -240,6 +243,12 @@ class Preset(_Section):
     outputs: list[Any] = Field(description="As in a request")
 
 
+class Overlay(_Section):
+    """A picture that `composite` lays on others, under a name."""
+
+    file: str = Field(min_length=1, description="Path of the picture, in any format that is taken as a frame")
+
+
 def _default_presets() -> dict[str, Preset]:
     return {name: Preset(**preset) for name, preset in DEFAULT_PRESETS.items()}
 
@@ -258,4 +267,9 @@ class Configuration(_Section):
         default_factory=_default_presets,
         description="Named lists of outputs, as a request would carry them; default: `thumbnail`, "
         "turned upright and cut to 300x300, JPEG of quality 80",
+    )
+    overlays: dict[str, Overlay] = Field(
+        default={},
+        description="Pictures that `composite` lays on others, by name, 16 at most of 4 MiB each; "
+        "in the configuration file, the path may be relative to its folder",
     )

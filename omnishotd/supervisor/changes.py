@@ -17,6 +17,7 @@ IN_PLACE: Final = frozenset(
         "alerts.webhook_url",
         "frames.curve_authorized_keys",
         "frames.rate_per_second",
+        "overlays",
         "pipeline.queue_limit",
         "pipeline.queue_max_bytes",
         "pipeline.queue_timeout_ms",

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 
 class AutoOrient(Operation, frozen=True, tag="auto_orient"):
-    """A wish: `stages.chain` puts the concrete turn in its place, because only the file's header knows it.
+    """Turn the picture as its EXIF orientation says, once, wherever it stands.
 
-    By itself it is what it comes to for a picture whose header says nothing: no turn.
+    A wish: `stages.chain` puts the concrete turn in its place, because only the file's header knows it. By itself it is
+    what it comes to for a picture whose header says nothing: no turn.
     """
 
     keeps_scale: ClassVar[bool] = True

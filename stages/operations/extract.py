@@ -14,19 +14,19 @@ from stages.operation import Operation, Side
 if TYPE_CHECKING:
     from stages.raster import Pixels, Raster
 
-Offset = Annotated[int, Meta(ge=0)]
+_Offset = Annotated[int, Meta(ge=0)]
 
 
 class Extract(Operation, frozen=True, tag="extract"):
-    """The rectangle must lie inside the picture."""
+    """Cut a rectangle out, which must lie inside the picture."""
 
     sides: ClassVar[tuple[str, ...]] = ("width", "height")
     keeps_scale: ClassVar[bool] = True
 
-    left: Offset
-    top: Offset
-    width: Side
-    height: Side
+    left: Annotated[_Offset, Meta(description="Columns cut off on the left")]
+    top: Annotated[_Offset, Meta(description="Rows cut off above")]
+    width: Annotated[Side, Meta(description="Width of what is kept")]
+    height: Annotated[Side, Meta(description="Height of what is kept")]
 
     def plan(self, source: Geometry, limits: Limits) -> Geometry:  # noqa: ARG002  # a part is within what the whole is
         """A part of the picture."""

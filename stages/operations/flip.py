@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Flip(Operation, frozen=True, tag="flip"):
-    """Mirror about the horizontal axis."""
+    """Exchange top and bottom."""
 
     keeps_scale: ClassVar[bool] = True
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Flop(Operation, frozen=True, tag="flop"):
-    """Mirror about the vertical axis."""
+    """Exchange left and right."""
 
     keeps_scale: ClassVar[bool] = True
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from ipc.pixels import Geometry, Layout
+from stages.alpha import joined
 from stages.limits import Limits
 from stages.operation import Operation
-from stages.raster import Raster, written_into
+from stages.raster import Raster, room_for, written_into
+from stages.strips import strips
 
 if TYPE_CHECKING:
     from stages.raster import Pixels
 
 
 class Grayscale(Operation, frozen=True, tag="grayscale"):
-    """One channel is left; a picture with alpha keeps it, and its three colours become equal."""
+    """Turn colours into their luma by Rec. 601. One channel is left, or, with alpha, three that are equal and alpha."""
 
     keeps_scale: ClassVar[bool] = True
 
@@ -31,22 +33,16 @@ class Grayscale(Operation, frozen=True, tag="grayscale"):
         import cv2
         import numpy as np
 
-        code = {
-            Layout.RGB: cv2.COLOR_RGB2GRAY,
-            Layout.BGR: cv2.COLOR_BGR2GRAY,
-            Layout.RGBA: cv2.COLOR_RGBA2GRAY,
-            Layout.BGRA: cv2.COLOR_BGRA2GRAY,
-        }.get(raster.nominal.layout)
-        if code is None:
+        pixels, nominal = raster.pixels, raster.nominal
+        if nominal.layout is Layout.GRAY:
             return raster
-        height, width, channels = raster.pixels.shape
-        layout = raster.nominal.layout if channels == 4 else Layout.GRAY
-        result = np.empty((height, width, layout.channels), np.uint8)
-        if target is not None and target.shape == result.shape:
-            result = target
-        if channels == 4:
-            result[..., :3] = np.asarray(cv2.cvtColor(raster.pixels, code))[..., np.newaxis]
-            result[..., 3] = raster.pixels[..., 3]
+        layout = nominal.layout if nominal.layout.channels == 4 else Layout.GRAY
+        result = room_for((*pixels.shape[:2], layout.channels), target)
+        code = getattr(cv2, f"COLOR_{nominal.layout}2GRAY")
+        if layout is Layout.GRAY:
+            written_into(cv2.cvtColor(pixels, code, dst=result), result)
         else:
-            written_into(cv2.cvtColor(raster.pixels, code, dst=result), result)
-        return Raster(result, Geometry(raster.nominal.width, raster.nominal.height, layout), raster.box)
+            for rows in strips(pixels):
+                grey = cv2.cvtColor(cv2.cvtColor(pixels[rows], code), cv2.COLOR_GRAY2RGB)
+                joined(np.asarray(grey, np.uint8), pixels[rows], result[rows])
+        return Raster(result, Geometry(nominal.width, nominal.height, layout), raster.box)

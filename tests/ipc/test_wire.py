@@ -16,11 +16,11 @@ from ipc.wire import (
     ErrorFigures,
     ErrorReply,
     InfoReply,
+    Input,
     InputFigures,
     OkReply,
     OutputFigures,
     PingReply,
-    RawInput,
     Request,
     RequestRefused,
     Timing,
@@ -58,7 +58,7 @@ def test_request_with_all_keys_is_read_as_it_was_sent() -> None:
 
     assert request.id == "f-1"
     assert (request.client, request.stream) == ("cam", "left")
-    assert request.input == RawInput(format="raw", width=4, height=2, layout=Layout.RGB)
+    assert request.input == Input(format="raw", width=4, height=2, layout=Layout.RGB)
     assert (request.priority, request.deadline_ms, request.on_full) == (9, 600_000, "latest")
     assert msgpack.unpackb(bytes(request.outputs)) == OUTPUTS
 

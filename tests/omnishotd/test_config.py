@@ -337,7 +337,8 @@ def rows() -> list[str]:
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             lines += [row(f"{section}.{name}", below) for name, below in kind.model_fields.items()]
         else:
-            lines.append(row(f"{section}.NAME.outputs", field))
+            [below] = get_args(kind)[1].model_fields
+            lines.append(row(f"{section}.NAME.{below}", field))
     return lines
 
 

@@ -5,13 +5,15 @@ from numpy.typing import NDArray
 
 from ipc.messages import Decode, Encode, Extent, Transform
 from ipc.pixels import Geometry, Layout
-from stages.chain import Chain, compose, scale_allowed, scaled
+from stages.chain import Chain, compose, scale_allowed
 from stages.decode import decode
 from stages.encode import Finished, encode
+from stages.encodings import Encoding, encode_encoding
+from stages.limits import Limits
 from stages.operation import Operation
 from stages.operations import encode_operations
-from stages.outputs import Encoding, encode_encoding
 from stages.probe import probe
+from stages.scaling import scaled
 from stages.transform import transform
 from tests.stages.jpegs import LIMITS
 
@@ -52,31 +54,47 @@ class Arena:
         self.memory.append(0)  # BufferError while anything exports the memory
 
 
-def decoded_by_us(data: bytes, denominator: int = 1, layout: Layout | None = None) -> Pixels:
-    """What the decode stage makes of a JPEG."""
-    picture = probe(data, LIMITS).geometry
-    geometry = scaled(Geometry(picture.width, picture.height, layout or picture.layout), denominator)
+def decoded_by_us(data: bytes, denominator: int = 1, layout: Layout | None = None, page: int = 0) -> Pixels:
+    """What the decode stage makes of a picture. Only a JPEG can be scaled."""
+    picture = probe(data, LIMITS, page)
+    assert picture.format != "raw"
+    whole = picture.geometry
+    geometry = scaled(Geometry(whole.width, whole.height, layout or whole.layout), denominator)
     arena = Arena(len(data), geometry.bytes)
     arena.write(0, data)
-    decode(Decode(arena.extents[0], arena.extents[1], "jpeg", geometry), arena.view)
+    source, target = arena.extents
+    decode(Decode(source, target, picture.format, geometry, page), arena.view)
     result = arena.read(1, geometry)
     arena.close()
     return result
 
 
 def transformed(
-    pixels: Pixels, layout: Layout, *operations: Operation, orientation: int = 1, nominal: Geometry | None = None
+    pixels: Pixels,
+    layout: Layout,
+    *operations: Operation,
+    orientation: int = 1,
+    nominal: Geometry | None = None,
+    limits: Limits = LIMITS,
 ) -> Pixels:
     """What the transform stage makes of pixels."""
     source = Geometry(pixels.shape[1], pixels.shape[0], layout)
-    chain = compose(operations, nominal or source, orientation, LIMITS)
-    arena = Arena(source.bytes, chain.result.bytes)
+    chain = compose(operations, nominal or source, orientation, limits)
+    arena = Arena(source.bytes, chain.room_bytes)
     arena.write(0, pixels.tobytes())
+    near, far = arena.extents
     step = Transform(
-        arena.extents[0], arena.extents[1], source, chain.source, encode_operations(chain.operations), chain.result
+        near,
+        far,
+        source,
+        chain.source,
+        encode_operations(chain.operations),
+        chain.result,
+        is_open=chain.is_open,
     )
-    transform(step, arena.view)
-    result = arena.read(1, chain.result)
+    made = transform(step, arena.view, limits)
+    assert chain.is_open or made == chain.result
+    result = arena.read(1, made)
     assert np.array_equal(arena.read(0, source), pixels), "the source was written to"
     arena.close()
     return result

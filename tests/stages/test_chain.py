@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 
 from ipc.errors import ErrorCode, FrameError
 from ipc.pixels import Geometry, Layout
-from stages.chain import compose, scale_allowed, scaled
+from stages.chain import compose, scale_allowed
 from stages.limits import Limits
 from stages.operation import Operation
 from stages.operations.auto_orient import AutoOrient
@@ -21,6 +21,7 @@ from stages.operations.grayscale import Grayscale
 from stages.operations.resize import Resize
 from stages.operations.rotate import Rotate
 from stages.resample import Kernel
+from stages.scaling import scaled
 from tests.photographs import decoded, photograph_image, photograph_mosaic, rmse
 from tests.stages.arenas import chain_of, processed, transformed
 from tests.stages.jpegs import LIMITS, oriented

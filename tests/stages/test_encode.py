@@ -1,15 +1,20 @@
 """The encode stage against Pillow, from every layout."""
 
 import io
+import subprocess
+import sys
 
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 from ipc.messages import Encode, Encoded, Extent
 from ipc.pixels import Geometry, Layout
-from stages.encode import encode, warm
-from stages.outputs import JpegEncoding, RawEncoding, encode_encoding
+from stages.encode import encode
+from stages.encodings import JpegEncoding, RawEncoding, encode_encoding
+from tests.oracles import in_order, sample
 from tests.photographs import decoded, jpeg, photograph_image, rmse
 from tests.stages.arenas import Arena, Pixels, encoded
 
@@ -38,8 +43,61 @@ def test_encode_jpeg_is_as_good_as_pillows(quality: int, bound: float, subsampli
     assert _sampling(finished.data) == {"444": 0x11, "422": 0x21, "420": 0x22}[subsampling]
 
 
-def _sampling(data: bytes) -> int:
-    return data[data.index(b"\xff\xc0") + 11]
+def _sampling(data: bytes, frame: bytes = b"\xff\xc0") -> int:
+    return data[data.index(frame) + 11]
+
+
+def _image(data: bytes) -> JpegImageFile:
+    image = Image.open(io.BytesIO(data))
+    assert isinstance(image, JpegImageFile)
+    return image
+
+
+def _laid_on_black(pixels: Pixels) -> Pixels:
+    if pixels.shape[2] < 4:
+        return pixels
+    return np.asarray(Image.alpha_composite(Image.new("RGBA", pixels.shape[1::-1], "black"), Image.fromarray(pixels)))[
+        ..., :3
+    ]
+
+
+@pytest.mark.parametrize("layout", list(Layout))
+@pytest.mark.parametrize("subsampling", ["444", "422", "420"])
+@pytest.mark.parametrize(("quality", "worse"), [(1, 0.15), (80, 0.15), (96, 0.0)])
+def test_encode_progressive_jpeg_is_the_picture_that_baseline_is(
+    layout: Layout, subsampling: str, quality: int, worse: float
+) -> None:
+    """Two libraries with the same tables. TurboJPEG takes a faster and less exact DCT below quality 96."""
+    pixels = sample(layout)
+    baseline = JpegEncoding(quality, subsampling)  # type: ignore[arg-type]  # a literal
+    progressive = msgspec.structs.replace(baseline, progressive=True)
+
+    straight = encoded(pixels, layout, baseline)
+    gradual = encoded(pixels, layout, progressive)
+
+    seen = _laid_on_black(in_order(pixels, layout))
+    assert abs(rmse(decoded(gradual.data), seen) - rmse(decoded(straight.data), seen)) <= worse
+    if not worse:
+        assert np.array_equal(decoded(gradual.data), decoded(straight.data))
+    assert gradual.encoded == straight.encoded
+    assert _image(gradual.data).quantization == _image(straight.data).quantization
+    assert (b"\xff\xc2" in gradual.data, b"\xff\xc0" in gradual.data) == (True, False)
+    assert _image(gradual.data).info["progressive"]
+    assert "progressive" not in _image(straight.data).info
+    if layout is not Layout.GRAY:
+        assert _sampling(gradual.data, b"\xff\xc2") == _sampling(straight.data)
+
+
+@pytest.mark.parametrize("layout", [Layout.GRAY, Layout.RGB])
+@pytest.mark.parametrize("subsampling", ["444", "422", "420"])
+@pytest.mark.parametrize("size", [(200, 300), (65_500, 1), (1, 65_500), (1, 1)])
+def test_encode_progressive_jpeg_of_noise_has_room(layout: Layout, subsampling: str, size: tuple[int, int]) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (*size, layout.channels), np.uint8)
+    encoding = JpegEncoding(100, subsampling, progressive=True)  # type: ignore[arg-type]  # a literal
+
+    finished = encoded(noise, layout, encoding)
+
+    assert decoded(finished.data).shape == noise.shape
 
 
 def test_encode_jpeg_of_gray_has_one_component() -> None:
@@ -114,6 +172,30 @@ def test_encode_step_that_does_not_fit_is_refused() -> None:
 
 
 def test_warm_leaves_nothing_to_load() -> None:
-    warm()
+    """Seen from outside: a process that has warmed up encodes everything without a look at a file."""
+    ended = subprocess.run([sys.executable, "-c", WARMED], check=False, capture_output=True, text=True, timeout=60)
 
-    assert encoded(COFFEE, Layout.RGB, JpegEncoding()).encoded.format == "jpeg"
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.splitlines() == ["warm", "[]"]
+
+
+WARMED = """
+import sys
+from ipc.messages import Encode, Extent, Original
+from ipc.pixels import Geometry, Layout
+from stages import encode, encodings
+
+encode.warm()
+print("warm")
+opened = []
+sys.addaudithook(lambda event, about: opened.append((event, about)) if event in ("open", "import") else None)
+for layout in Layout:
+    size = Geometry(20, 10, layout)
+    arena = memoryview(bytearray(size.bytes))
+    for kind in encodings.ENCODINGS.values():
+        for options in ({}, {"metadata": "keep"}, {"progressive": True}, {"lossless": True}, {"max_bytes": 10_000}):
+            if options.keys() <= set(kind.__struct_fields__):
+                encoding = encodings.encode_encoding(kind(**options))
+                encode.encode(Encode(Extent(0, size.bytes), size, 0, encoding), arena)
+print(opened)
+"""

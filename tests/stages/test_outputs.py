@@ -1,5 +1,6 @@
 """Reading of a request's outputs: what is kept, and the key that each fault names."""
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -8,11 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ipc.errors import ErrorCode, FrameError
+from stages import operations
+from stages.encodings import JpegEncoding, RawEncoding, decode_encoding, encode_encoding
 from stages.limits import Limits
 from stages.operations import OPERATIONS, decode_operations, encode_operations
 from stages.operations.resize import Resize
 from stages.operations.rotate import Rotate
-from stages.outputs import JpegEncoding, Output, RawEncoding, decode_encoding, encode_encoding, parse_outputs
+from stages.outputs import Output, faults, parse_outputs
 
 LIMITS = Limits(max_side=16383, max_pixels=50_000_000)
 
@@ -72,17 +75,22 @@ def test_parse_outputs_position_words_are_taken(position: str) -> None:
         ({"background": [1, 2]}, "outputs[0].background: ", ">= 3"),
         ({"background": [1, 2, 256]}, "outputs[0].background[2]: ", "<= 255"),
         ({"format": 3}, "outputs[0].format: ", "str"),
-        ({"format": "bmp"}, "outputs[0].format: ", "jpeg, raw"),
+        ({"format": "bmp"}, "outputs[0].format: ", "available: jpeg, png, webp, avif, raw"),
         ({"format": "raw", "quality": 80}, "outputs[0].quality: ", "does not belong to format raw"),
         ({"format": "raw", "background": [0, 0, 0]}, "outputs[0].background: ", "does not belong"),
         ({"lossless": True}, "outputs[0].lossless: ", "does not belong to format jpeg"),
-        ({"progressive": True}, "outputs[0].progressive: ", "not supported by this version"),
-        ({"max_bytes": 10_000}, "outputs[0].max_bytes: ", "not supported by this version"),
+        ({"max_bytes": 0}, "outputs[0].max_bytes: ", ">= 1"),
+        ({"metadata": "all"}, "outputs[0].metadata: ", "strip, keep"),
+        ({"format": "png", "compression": 10}, "outputs[0].compression: ", "<= 9"),
+        ({"format": "png", "quality": 80}, "outputs[0].quality: ", "does not belong to format png"),
+        ({"format": "webp", "effort": 11}, "outputs[0].effort: ", "<= 10"),
+        ({"format": "webp", "lossless": True, "max_bytes": 9}, "outputs[0].max_bytes: ", "lossless"),
+        ({"format": "avif", "lossless": True}, "outputs[0].lossless: ", "does not belong to format avif"),
         ({"operations": {}}, "outputs[0].operations: ", "array"),
         ({"operations": [{}] * 65}, "outputs[0].operations: ", "<= 64"),
         ({"operations": [7]}, "outputs[0].operations[0]: ", "object"),
         ({"operations": [{}]}, "outputs[0].operations[0].op: ", "required"),
-        ({"operations": [{"op": "blur"}]}, "outputs[0].operations[0].op: ", "auto_orient, extract"),
+        ({"operations": [{"op": "blurr"}]}, "outputs[0].operations[0].op: ", "auto_orient, blur, "),
         ({"operations": [{"op": "flip", "angle": 1}]}, "outputs[0].operations[0].angle: ", "no such key"),
         ({"operations": [{"op": "extract", "left": 0}]}, "outputs[0].operations[0].top: ", "required"),
     ],
@@ -108,12 +116,11 @@ def test_parse_outputs_fault_names_its_key(output: Any, key: str, word: str) -> 
         ({"op": "resize", "width": 9, "position": [0.5, 1.5]}, "position", "0 to 1"),
         ({"op": "resize", "width": 9, "position": [float("nan"), 0]}, "position", "0 to 1"),
         ({"op": "resize", "width": 9, "position": [0.5]}, "position", "length 2"),
-        ({"op": "resize", "width": 9, "position": "entropy"}, "position", "not supported by this version"),
-        ({"op": "resize", "width": 9, "position": "attention"}, "position", "not supported by this version"),
         ({"op": "resize", "width": 9, "background": "red"}, "background", "array"),
-        ({"op": "rotate", "angle": 45}, "angle", "multiples of 90"),
-        ({"op": "rotate", "angle": float("nan")}, "angle", "multiples of 90"),
-        ({"op": "rotate", "angle": float("inf")}, "angle", "multiples of 90"),
+        ({"op": "extend", "with": "glue"}, "with", "copy, mirror, repeat"),
+        ({"op": "extend", "with": "copy", "background": [0, 0, 0]}, "with", "excludes background"),
+        ({"op": "rotate", "angle": float("nan")}, "angle", ">= -36000"),
+        ({"op": "rotate", "angle": float("inf")}, "angle", "<= 36000"),
         ({"op": "rotate"}, "angle", "required"),
         ({"op": "extract", "left": -1, "top": 0, "width": 1, "height": 1}, "left", ">= 0"),
     ],
@@ -126,12 +133,54 @@ def test_parse_outputs_faulty_parameter_is_named(operation: dict[str, Any], key:
     assert word in error.message
 
 
-@pytest.mark.parametrize("name", ["png", "webp", "avif"])
-def test_parse_outputs_format_that_is_not_there_says_what_is(name: str) -> None:
-    error = refusal({"format": name})
+@pytest.mark.parametrize(("overlays", "known"), [((), "none"), (("logo", "seal"), "logo, seal")])
+def test_parse_outputs_overlay_that_is_not_there_says_what_is(overlays: tuple[str, ...], known: str) -> None:
+    laid = [{"operations": [{"op": "composite", "overlay": "sea"}]}]
+    with pytest.raises(FrameError) as caught:
+        parse_outputs(msgspec.msgpack.encode(laid), LIMITS, overlays)
 
-    assert error.code is ErrorCode.UNSUPPORTED_FORMAT
-    assert error.message == f"outputs[0].format: '{name}' is not available; available: jpeg, raw"
+    assert caught.value.code is ErrorCode.BAD_REQUEST
+    assert caught.value.message == f"outputs[0].operations[0].overlay: there is no overlay 'sea'; known: {known}"
+
+
+def test_parse_outputs_overlay_that_is_there_is_taken() -> None:
+    laid = [{"operations": [{"op": "composite", "overlay": "seal"}]}]
+    (output,) = parse_outputs(msgspec.msgpack.encode(laid), LIMITS, ("logo", "seal"))
+
+    assert output.operations[0].overlays == ("seal",)
+
+
+def test_faults_are_all_told_in_their_order() -> None:
+    wrong = [
+        {"operations": [{"op": "flop"}, {"op": "flap"}, {"op": "resize", "width": 20_000}], "quality": 0},
+        7,
+        {"operations": [{"op": "rotate"}], "format": "bmp"},
+    ]
+    several = [fault.message.partition(": ")[0] for fault in faults(msgspec.msgpack.encode(wrong[::2]), LIMITS)]
+
+    assert several == [
+        "outputs[0].operations[1].op",
+        "outputs[0].operations[2].width",
+        "outputs[0].quality",
+        "outputs[1].operations[0].angle",
+        "outputs[1].format",
+    ]
+    assert [fault.message.partition(": ")[0] for fault in faults(msgspec.msgpack.encode(wrong), LIMITS)] == [
+        "outputs[1]"
+    ]
+    assert not list(faults(msgspec.msgpack.encode([{}]), LIMITS))
+
+
+@given(st.lists(st.sampled_from([{}, {"quality": 0}, {"operations": [{"op": "x"}, {"op": "flip"}]}, 3]), max_size=9))
+def test_faults_begin_with_that_for_which_the_request_is_refused(outputs: list[Any]) -> None:
+    encoded = msgspec.msgpack.encode(outputs)
+    found = [fault.message for fault in faults(encoded, LIMITS)]
+    try:
+        parse_outputs(encoded, LIMITS)
+    except FrameError as error:
+        assert found[0] == error.message  # noqa: PT017  # or nothing was raised
+    else:
+        assert not found
 
 
 @pytest.mark.parametrize(("operation", "side"), [("resize", "width"), ("resize", "height"), ("extract", "height")])
@@ -160,6 +209,20 @@ def test_parse_outputs_malformed_bytes_are_a_bad_request(raw: bytes) -> None:
     assert caught.value.message.startswith("outputs")
 
 
+@pytest.mark.parametrize("last", ["blur", "nothing", 3])
+def test_parse_outputs_key_that_is_there_twice_is_a_bad_request(last: object) -> None:
+    """What tells the fault goes by the last `op`, whatever the decoder went by."""
+    pack = msgspec.msgpack.encode
+    pairs = [("op", "resize"), ("fit", "none"), ("op", last)]
+    operation = b"\x83" + b"".join(pack(key) + pack(value) for key, value in pairs)
+
+    with pytest.raises(FrameError) as caught:
+        parse_outputs(b"\x91\x81" + pack("operations") + b"\x91" + operation, LIMITS)
+
+    assert caught.value.code is ErrorCode.BAD_REQUEST
+    assert caught.value.message == "outputs[0].operations[0].fit: 'none' is not taken"
+
+
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
@@ -185,4 +248,6 @@ def test_encoding_travels_unchanged() -> None:
 
 
 def test_operations_are_found_in_their_folder() -> None:
-    assert list(OPERATIONS) == ["auto_orient", "extract", "flip", "flop", "grayscale", "resize", "rotate"]
+    modules = {path.stem for path in Path(operations.__file__).parent.glob("*.py")} - {"__init__"}
+
+    assert list(OPERATIONS) == sorted(modules)

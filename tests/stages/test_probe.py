@@ -13,7 +13,8 @@ from PIL import Image
 from ipc.errors import ErrorCode, FrameError
 from ipc.pixels import Geometry, Layout
 from stages.limits import Limits
-from stages.probe import Picture, probe
+from stages.picture import Picture
+from stages.probe import probe
 from tests.photographs import JPEGS, jpeg, photograph, photograph_image, photograph_jpeg
 from tests.stages.jpegs import (
     LIMITS,
@@ -83,9 +84,18 @@ def test_probe_lossless_hidden_behind_fill_bytes_and_segments_is_refused() -> No
     ("data", "code", "word"),
     [
         (b"", ErrorCode.UNSUPPORTED_FORMAT, "empty"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(20), ErrorCode.UNSUPPORTED_FORMAT, "PNG"),
-        (b"RIFF\0\0\0\0WEBPVP8 ", ErrorCode.UNSUPPORTED_FORMAT, "WebP"),
         (b"no picture at all", ErrorCode.UNSUPPORTED_FORMAT, "no known"),
+        (b"RIFF\0\0\0\0WAVEfmt ", ErrorCode.UNSUPPORTED_FORMAT, "no known"),
+        (b"GIF88a" + bytes(20), ErrorCode.UNSUPPORTED_FORMAT, "no known"),
+        (b"II*\0" + bytes(20), ErrorCode.UNSUPPORTED_FORMAT, "TIFF is not accepted"),
+        (b"BM" + bytes(20), ErrorCode.UNSUPPORTED_FORMAT, "BMP"),
+        (b"%PDF-1.7", ErrorCode.UNSUPPORTED_FORMAT, "PDF"),
+        (b"\xff\x0a" + bytes(20), ErrorCode.UNSUPPORTED_FORMAT, "JPEG XL"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", ErrorCode.UNSUPPORTED_FORMAT, "HEIC"),
+        (b"\0\0\0\x18ftypavif\0\0\0\0mif1avif", ErrorCode.BAD_IMAGE, "AVIF"),
+        (b"\x89PNG\r\n\x1a\n", ErrorCode.BAD_IMAGE, "PNG"),
+        (b"RIFF\0\0\0\0WEBP", ErrorCode.BAD_IMAGE, "WebP"),
+        (b"GIF89a", ErrorCode.BAD_IMAGE, "GIF"),
         (b"\xff\xd8\xff", ErrorCode.BAD_IMAGE, "cut off"),
         (header(frame_header(precision=12), scan_header()), ErrorCode.UNSUPPORTED_FORMAT, "12 bits"),
         (header(frame_header(components=2), scan_header(2)), ErrorCode.UNSUPPORTED_FORMAT, "2 components"),

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from stages.shortage import is_shortage
+from stages.shortage import check_room, is_shortage, tells_of_shortage
 
 PROGRAM = """
 import os, resource, sys
@@ -16,10 +16,11 @@ from ipc.messages import Decode, Encode, Extent, Transform
 from ipc.pixels import Geometry, Layout
 from ipc.resident import mapped_bytes
 from stages import decode, encode, transform
+from stages.limits import Limits
 from stages.operations import encode_operations
 from stages.operations.resize import Resize
 from stages.operations.rotate import Rotate
-from stages.outputs import JpegEncoding, RawEncoding, encode_encoding
+from stages.encodings import JpegEncoding, RawEncoding, encode_encoding
 from stages.shortage import is_shortage
 from tests.photographs import photograph_jpeg
 
@@ -36,7 +37,8 @@ target = Extent(len(data) + size.bytes, size.bytes)
 
 
 def transformed(*operations, result=size):
-    transform.transform(Transform(pixels, target, size, size, encode_operations(operations), result), arena)
+    step = Transform(pixels, target, size, size, encode_operations(operations), result)
+    transform.transform(step, arena, Limits(max_side=3000, max_pixels=3000 * 3000))
 
 
 def encoded(encoding):
@@ -99,3 +101,24 @@ def test_other_errors_are_no_shortage() -> None:
     assert not is_shortage(ValueError("Insufficient funds"))
     assert not is_shortage(FileNotFoundError(2, "no such file"))
     assert is_shortage(OSError(12, "Cannot allocate memory"))
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("Insufficient memory (case 4)", True),
+        ("tjCompress2(): Memory allocation failure", True),
+        ("Failed to decode image: Out of memory", True),
+        ("codec configuration error when writing image file", True),
+        ("codec configuration error when reading image file", False),
+        ("broken data stream when reading image file", False),
+    ],
+)
+def test_words_of_libraries_tell_of_shortage_or_of_something_else(text: str, is_one: bool) -> None:
+    assert tells_of_shortage(text) is is_one
+
+
+def test_room_is_there_or_is_not() -> None:
+    check_room(1 << 20)
+    with pytest.raises(MemoryError):
+        check_room(1 << 62)

@@ -8,6 +8,8 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
+import numpy as np
 import psutil
 import pytest
 
@@ -17,16 +19,24 @@ from ipc.messages import (
     Encode,
     Examine,
     Examined,
+    Extent,
     Stop,
+    Transform,
     Unable,
     Worn,
 )
 from ipc.pixels import Geometry, Layout
 from ipc.settings import SandboxSettings
 from stages import landlock
-from stages.outputs import JpegEncoding, encode_encoding
+from stages.encodings import JpegEncoding, RawEncoding, encode_encoding
+from stages.operation import Operation
+from stages.operations import encode_operations
+from stages.operations.resize import Resize
+from stages.operations.rotate import Rotate
+from stages.operations.trim import Trim
 from stages.sandbox import EXIT_REQUIRED
 from stages.worker import EXIT_LOST
+from tests.control.support import make_settings
 from tests.numbered import number_of_jpeg, numbered_jpeg
 from tests.photographs import photograph_jpeg
 from tests.stages.surroundings import PIXELS, SIZE, SOURCE, WITHIN_S, Surroundings, decode_step, memory_settings, task
@@ -106,6 +116,59 @@ def test_step_at_fault_ends_its_task_alone(worker: Surroundings) -> None:
     assert spoilt[0].fault is not None
     assert spoilt[0].fault.code in {ErrorCode.BAD_IMAGE, ErrorCode.UNSUPPORTED_FORMAT}
     assert sound[0].fault is None
+
+
+TRIMMED = Geometry(30, 20, Layout.RGB)
+BOUND = Geometry(SIZE.width, SIZE.height, Layout.RGB)
+RESULT = Extent(PIXELS.offset + PIXELS.bytes, BOUND.bytes)
+
+
+def trim_step(worker: Surroundings, *then: Operation) -> Transform:
+    """A white picture of 320 x 240 with a black part of 30 x 20, whose size only the worker can tell."""
+    pixels = np.full((SIZE.height, SIZE.width, 3), 255, np.uint8)
+    pixels[100:120, 200:230] = 0
+    worker.arena.write(PIXELS, pixels.tobytes())
+    return Transform(PIXELS, RESULT, SIZE, SIZE, encode_operations((Trim(), *then)), BOUND, is_open=True)
+
+
+def test_open_transform_tells_the_encoder_after_it_what_it_made(worker: Surroundings) -> None:
+    encode = Encode(RESULT, BOUND, 0, encode_encoding(RawEncoding()), is_open=True)
+    worker.hand_over(task(1, trim_step(worker), encode))
+    (answer,), (picture,) = worker.reported()
+
+    assert answer.fault is None
+    assert (answer.encoded[0].width, answer.encoded[0].height) == (TRIMMED.width, TRIMMED.height)
+    assert picture == bytes(TRIMMED.bytes)
+    assert answer.made is None
+
+
+def test_open_transform_at_the_end_of_a_task_tells_the_broker_what_it_made(worker: Surroundings) -> None:
+    answers = worker.done(task(1, trim_step(worker)), task(2, trim_step(worker, Rotate(90))), task(3, decode_step()))
+
+    assert [answer.made for answer in answers] == [TRIMMED, Geometry(20, 30, Layout.RGB), None]
+
+
+def test_open_transform_is_held_against_the_limits_of_the_configuration(
+    worker_with: Callable[..., Surroundings],
+) -> None:
+    """Three times as large as the picture it came from, and over `max_pixels`: nobody could tell before."""
+    frames = msgspec.structs.replace(make_settings().frames, max_pixels=90 * 60 - 1)
+    worker = worker_with(frames=frames)
+    worker.welcome()
+    (answer,) = worker.done(task(1, trim_step(worker, Resize(90))))
+
+    assert answer.fault is not None
+    assert answer.fault.code is ErrorCode.TOO_LARGE
+    assert "max_pixels" in answer.fault.message
+    assert answer.made is None
+
+
+def test_encoder_of_an_open_picture_that_nobody_made_fails(worker: Surroundings) -> None:
+    encode = Encode(RESULT, BOUND, 0, encode_encoding(RawEncoding()), is_open=True)
+    (answer,) = worker.done(task(1, encode))
+
+    assert answer.fault is not None
+    assert answer.fault.code is ErrorCode.INTERNAL
 
 
 def test_telemetry_tells_of_the_heap_and_of_what_holds_the_process_back(worker: Surroundings) -> None:
@@ -222,9 +285,10 @@ def test_worker_that_holds_too_much_at_rest_says_that_it_is_worn(worker_with: Ca
 def test_step_that_needs_more_memory_than_there_is_fails_alone(worker_with: Callable[..., Surroundings]) -> None:
     worker = worker_with(memory=memory_settings(worker_limit_mb=1))
     worker.welcome()
-    # Of a progressive picture the decoder keeps all coefficients, here 17 MiB, whatever size is wanted.
-    worker.arena.write(SOURCE, photograph_jpeg(2400, quality=30, progressive=True))
-    (failed,) = worker.done(task(1, decode_step(Geometry(300, 300, Layout.RGB))))
+    # Of a progressive picture the decoder keeps all coefficients, here 35 MiB, whatever size is wanted. Less than half
+    # of that may be free in the heap since the libraries were tried out.
+    worker.arena.write(SOURCE, photograph_jpeg(3440, quality=20, progressive=True))
+    (failed,) = worker.done(task(1, decode_step(Geometry(430, 430, Layout.RGB))))
     worker.arena.write(SOURCE, numbered_jpeg(18, SIZE.width, SIZE.height))
     (sound,) = worker.done(task(2, decode_step()))
 

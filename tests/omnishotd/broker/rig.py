@@ -9,7 +9,7 @@ import msgpack  # type: ignore[import-untyped]  # has no types of its own
 
 from ipc.errors import ErrorCode
 from ipc.extents import ExtentAllocator
-from ipc.messages import Answer, Encode, Encoded, Extent, Fault, Task
+from ipc.messages import Answer, Encode, Encoded, Extent, Fault, Task, Transform
 from ipc.pixels import Geometry, Layout
 from ipc.settings import (
     AlertSettings,
@@ -27,6 +27,7 @@ from omnishotd.broker.admission import request_key
 from omnishotd.broker.crew import Worker
 from omnishotd.broker.flow import Flow
 from omnishotd.broker.frame import Frame, Payload, Sender
+from omnishotd.broker.overlays import KeptOverlay
 from omnishotd.broker.peer import peer_of_address
 from omnishotd.broker.plan import Plan
 from omnishotd.broker.replies import Reply
@@ -47,6 +48,10 @@ LAYOUTS: Final = (
 PLAIN: Final[dict[str, Any]] = {}
 SMALLER: Final[dict[str, Any]] = {"operations": [{"op": "resize", "width": 16, "height": 16}]}
 RAW_OUT: Final[dict[str, Any]] = {"operations": [{"op": "resize", "width": 8}], "format": "raw"}
+TRIMMED: Final[dict[str, Any]] = {"operations": [{"op": "trim"}]}
+"""Its size is known to workers only: here, half as wide and a third as high as it can be."""
+KEPT: Final[dict[str, Any]] = {**SMALLER, "metadata": "keep"}
+LAID: Final[dict[str, Any]] = {"operations": [{"op": "composite", "overlay": "logo"}]}
 RAW_IN: Final[dict[str, Any]] = {"format": "raw", "width": 32, "height": 16, "layout": "RGB"}
 
 
@@ -68,6 +73,9 @@ def picture(side: int = 64, mark: bytes = b"") -> bytes:
 @functools.cache
 def _plain_picture(side: int) -> bytes:
     return photograph_jpeg(side)
+
+
+LOGO: Final = KeptOverlay("logo", picture(16), "jpeg", Geometry(16, 16, Layout.RGB), 7)
 
 
 @functools.cache
@@ -185,7 +193,8 @@ class Rig:
         self.told: list[Told] = []
         self.held: list[Held] = []
         """Oldest first."""
-        self.flow = Flow(self.settings, "0123456789abcdef", self.allocator, self._write, self._take_reply)
+        overlays = {LOGO.name: LOGO}
+        self.flow = Flow(self.settings, "0123456789abcdef", self.allocator, self._write, self._take_reply, overlays)
         self.last_incarnation = 0
         if not canaries:
             self.flow.canary.stop()
@@ -249,11 +258,19 @@ class Rig:
     def answer(self, held: Held, fault: Fault | None = None) -> None:
         """Have a worker answer one of its tasks as it should, or with a fault."""
         encodes = [] if fault else [step for step in held.task.steps if isinstance(step, Encode)]
-        encoded = [Encoded(step.output, "jpeg", step.geometry.width, step.geometry.height, 80) for step in encodes]
+        made = [trimmed(step.geometry) if step.is_open else step.geometry for step in encodes]
+        encoded = [
+            Encoded(step.output, "jpeg", each.width, each.height, 80) for step, each in zip(encodes, made, strict=True)
+        ]
         parts = [b"picture %d" % step.output for step in encodes]
         if held.task.is_canary:
             parts = [picture_of(step.geometry.width, step.geometry.height) for step in encodes]
-        self.say(held, Answer(held.task.lease, [] if fault else [7] * len(held.task.steps), encoded, fault), parts)
+        times = [] if fault else [7] * len(held.task.steps)
+        told = None
+        match held.task.steps[-1]:
+            case Transform(is_open=True, result=result) if fault is None:
+                told = trimmed(result)
+        self.say(held, Answer(held.task.lease, times, encoded, fault, told), parts)
 
     def say(self, held: Held, answer: Answer, parts: list[bytes]) -> None:
         """Have a worker say anything about one of its tasks."""
@@ -283,6 +300,11 @@ class Rig:
         overdue = self.flow.pass_time(self.now_us)
         self.work()
         return overdue
+
+
+def trimmed(bound: Geometry) -> Geometry:
+    """What a worker finds left of a picture of at most this size."""
+    return Geometry(-(-bound.width // 2), -(-bound.height // 3), bound.layout)
 
 
 def full_rig(**pipeline: Any) -> Rig:
@@ -319,7 +341,7 @@ def make_frame(
         fingerprint=hash(payload),
         request=request,
         payload=payload,
-        plan=Plan("jpeg", "jpeg", square, False, square, (), square.pixels, (square.bytes,), square.bytes),
+        plan=Plan("jpeg", 0, square, square, (), (), square.pixels, (square.bytes,), square.bytes),
         arrived_us=START_US,
         deadline_us=deadline_us,
     )

@@ -32,7 +32,7 @@ class Door:
         settings = make_settings(frames=frames, queue_limit=queue_limit, queue_max_bytes=queue_max_bytes)
         self.schedule = Schedule(queue_limit, queue_max_bytes)
         self.window = DuplicateWindow()
-        planner = Planner(settings.frames, compile_presets(settings.presets), ExtentAllocator(ARENA_BYTES))
+        planner = Planner(settings.frames, compile_presets(settings.presets), {}, ExtentAllocator(ARENA_BYTES))
         self.quarantine = Quarantine()
         self.admission = Admission(settings, self.schedule, self.window, self.quarantine, planner, "trace")
 

@@ -4,6 +4,7 @@ import pytest
 
 from ipc.errors import ErrorCode
 from ipc.messages import Fault
+from omnishotd.broker import plan
 from omnishotd.broker.frame import InvariantError
 from tests.omnishotd.broker.rig import CAMERA, LAYOUTS, MS, OTHER, PLAIN, Rig, full_rig, header, make_settings, picture
 
@@ -54,6 +55,21 @@ def test_message_of_too_many_parts_is_refused() -> None:
     rig.flow.receive(CAMERA, [header("f"), picture(), b""], rig.now_us)
 
     assert rig.replies("f") == ["BAD_REQUEST"]
+
+
+def test_fault_of_our_own_over_a_request_is_answered_and_logged_and_harms_no_other(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = Rig()
+    with monkeypatch.context() as patched:
+        patched.setattr(plan, "probe", lambda *_: [].pop())
+        rig.submit("f")
+    rig.submit("g")
+    rig.finish()
+
+    assert (rig.replies("f"), rig.replies("g")) == (["INTERNAL"], ["ok"])
+    assert [type(record.exc_info[1]) for record in caplog.records if record.exc_info] == [IndexError]
+    rig.flow.check()
 
 
 def test_message_without_a_payload_is_refused() -> None:

@@ -13,18 +13,22 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from ipc.errors import ErrorCode
-from ipc.extents import aligned
-from ipc.messages import Answer, Decode, Encode, Encoded, Extent, Fault, Transform
+from ipc.messages import Answer, Encoded, Extent, Fault
+from ipc.pixels import Geometry, Layout
 from ipc.stage import STAGES
 from omnishotd.broker.crew import Worker
 from omnishotd.broker.figures import load_figures, owner_figures, producer_figures
 from omnishotd.broker.frame import Frame, FrameState, Sender
+from tests.omnishotd.broker.arena import assert_apart, read_to_the_end, touched, within, written
 from tests.omnishotd.broker.rig import (
+    KEPT,
+    LAID,
     LAYOUTS,
     MS,
     PLAIN,
     RAW_OUT,
     SMALLER,
+    TRIMMED,
     Held,
     Rig,
     make_sender,
@@ -73,7 +77,7 @@ class AnyLife(RuleBasedStateMachine):
         again=st.booleans(),
         sender=st.sampled_from(SENDERS),
         payload=st.integers(0, len(PAYLOADS) - 1),
-        outputs=st.lists(st.sampled_from([PLAIN, SMALLER, RAW_OUT]), min_size=1, max_size=3),
+        outputs=st.lists(st.sampled_from([PLAIN, SMALLER, RAW_OUT, TRIMMED, KEPT, LAID]), min_size=1, max_size=3),
         keys=st.fixed_dictionaries(
             {
                 "priority": st.integers(0, 9),
@@ -130,11 +134,14 @@ class AnyLife(RuleBasedStateMachine):
         step_us=st.lists(st.just(1), max_size=3),
         outputs=st.lists(st.integers(-1, 3), max_size=3),
         parts=st.integers(0, 3),
+        made=st.none() | st.builds(Geometry, st.integers(-1, 200), st.integers(-1, 200), st.sampled_from(Layout)),
     )
-    def answer_wrongly(self, index: int, step_us: list[int], outputs: list[int], parts: int) -> None:
+    def answer_wrongly(
+        self, index: int, step_us: list[int], outputs: list[int], parts: int, made: Geometry | None
+    ) -> None:
         held = self.pick(index)
         encoded = [Encoded(output, "jpeg", 16, 16, 80) for output in outputs]
-        self.rig.say(held, Answer(held.task.lease, step_us, encoded), [b"x"] * parts)
+        self.rig.say(held, Answer(held.task.lease, step_us, encoded, None, made), [b"x"] * parts)
 
     @precondition(lambda self: self.rig.held)
     @rule(index=PICK, off=st.sampled_from([-1, 1, 1000]))
@@ -230,7 +237,8 @@ class AnyLife(RuleBasedStateMachine):
         extents: list[Extent] = []
         blocks = 0
         for frame in self.known_frames() + self.known_canaries():
-            parts = [extent for extent in (frame.source, frame.pixels, *frame.results) if extent is not None]
+            held = (frame.source, frame.pixels, *frame.results, *frame.overlays)
+            parts = [extent for extent in held if extent is not None]
             extents += parts
             if frame.block is not None:
                 blocks += 1 - len(parts)
@@ -248,15 +256,22 @@ class AnyLife(RuleBasedStateMachine):
         used = self.rig.allocator._used
         for held in self.rig.held:
             for step in held.task.steps:
-                targets = [step.target] if isinstance(step, Decode | Transform) else []
-                for extent in [step.source, *targets]:
+                for extent in touched(step):
                     is_used = any(within(extent, Extent(offset, size)) for offset, size in used.items())
                     assert is_used, "an extent was freed while a worker may touch it"
 
     @invariant()
     def no_extent_is_written_by_one_lease_and_touched_by_another(self) -> None:
-        written = [step.target for held in self.rig.held for step in held.task.steps if not isinstance(step, Encode)]
-        assert_apart(written)
+        assert_apart([extent for held in self.rig.held for step in held.task.steps for extent in written(step)])
+
+    @invariant()
+    def what_is_read_to_the_end_is_never_written(self) -> None:
+        """An overlay's file, an original whose metadata are kept."""
+        steps = [step for held in self.rig.held for step in held.task.steps]
+        targets = [extent for step in steps for extent in written(step)]
+        for step in steps:
+            for extent in read_to_the_end(step):
+                assert_apart([extent, *targets])
 
     @invariant()
     def no_lease_is_lost(self) -> None:
@@ -346,18 +361,6 @@ class AnyLife(RuleBasedStateMachine):
         self.account_adds_up()
         for frame in self.known_frames() + self.known_canaries():
             assert frame.state is FrameState.FINISHED
-
-
-def within(part: Extent, whole: Extent) -> bool:
-    return whole.offset <= part.offset and part.offset + part.bytes <= whole.offset + aligned(whole.bytes)
-
-
-def assert_apart(extents: list[Extent]) -> None:
-    """No byte belongs to two extents."""
-    end = 0
-    for extent in sorted(extents, key=lambda extent: extent.offset):
-        assert extent.offset >= end
-        end = extent.offset + extent.bytes
 
 
 SETTINGS = settings(max_examples=100, stateful_step_count=50, deadline=None)

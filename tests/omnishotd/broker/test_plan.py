@@ -1,5 +1,6 @@
 """Plans, made of real JPEG headers: what a frame will need is known before any pixel exists."""
 
+import io
 from typing import Any
 
 import msgpack  # type: ignore[import-untyped]  # has no types of its own
@@ -9,18 +10,20 @@ from ipc.errors import ErrorCode, FrameError
 from ipc.extents import ExtentAllocator
 from ipc.pixels import Geometry, Layout
 from ipc.wire import Request, decode_request
+from omnishotd.broker.overlays import Overlays
 from omnishotd.broker.plan import Plan, Planner, compile_presets
+from stages.encodings import decode_encoding
 from stages.operations import encode_operations
-from stages.outputs import decode_encoding
-from tests.omnishotd.broker.rig import ARENA_BYTES, PLAIN, RAW_OUT, SMALLER, header, make_settings, picture
-from tests.photographs import jpeg, photograph_image
+from tests.omnishotd.broker.rig import ARENA_BYTES, LAID, LOGO, PLAIN, RAW_OUT, SMALLER, header, make_settings, picture
+from tests.photographs import jpeg, photograph_image, photograph_mosaic
 
 RAW_IN: dict[str, Any] = {"format": "raw", "width": 32, "height": 16, "layout": "BGRA"}
 
 
-def make_planner(arena_bytes: int = ARENA_BYTES, **frames: Any) -> Planner:
+def make_planner(arena_bytes: int = ARENA_BYTES, overlays: Overlays | None = None, **frames: Any) -> Planner:
     settings = make_settings(frames=frames)
-    return Planner(settings.frames, compile_presets(settings.presets), ExtentAllocator(arena_bytes))
+    presets = compile_presets(settings.presets)
+    return Planner(settings.frames, presets, overlays or {}, ExtentAllocator(arena_bytes))
 
 
 def request(outputs: list[dict[str, Any]] | None = None, **keys: Any) -> Request:
@@ -91,7 +94,7 @@ def test_plan_of_raw_pixels_has_no_source_and_keeps_the_layout() -> None:
     made = plan(bytes(32 * 16 * 4), [PLAIN], input=RAW_IN)
 
     assert made.is_raw
-    assert made.format_in == "raw"
+    assert made.format == "raw"
     assert made.decoded == Geometry(32, 16, Layout.BGRA)
     assert made.sizes_bytes(32 * 16 * 4) == [32 * 16 * 4]
     assert made.room_bytes(32 * 16 * 4) == 32 * 16 * 4
@@ -114,6 +117,55 @@ def test_plan_carries_encodings_that_a_worker_can_read() -> None:
 
     assert [decode_encoding(output.encoding).format for output in made.outputs] == ["jpeg", "raw"]
     assert encode_operations(()) != b"", "empty stands for nothing to transform"
+
+
+def file_of(kind: str, side: int, **options: Any) -> bytes:
+    """A picture as Pillow writes it."""
+    written = io.BytesIO()
+    photograph_mosaic(side).save(written, kind, **options)
+    return written.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["png", "webp", "avif", "gif"])
+def test_plan_of_a_picture_that_no_decoder_can_shrink_decodes_all_of_it(kind: str) -> None:
+    made = plan(file_of(kind, 200), [SMALLER])
+
+    assert made.format == kind
+    assert (made.decoded.width, made.decoded.height) == (200, 200)
+
+
+def test_pages_of_one_file_have_plans_of_their_own() -> None:
+    planner = make_planner()
+    more = [photograph_mosaic(40).rotate(angle) for angle in (90, 180)]
+    animation = file_of("gif", 40, save_all=True, append_images=more)
+
+    assert [plan(animation, [PLAIN], planner, input={"page": page}).page for page in range(3)] == [0, 1, 2]
+    assert plan(animation, [PLAIN], planner).page == 0
+
+
+def test_page_of_a_format_that_has_but_one_is_refused_by_its_key() -> None:
+    error = fault(picture(), [PLAIN], input={"page": 1})
+
+    assert error.code is ErrorCode.BAD_REQUEST
+    assert error.message.startswith("input.page: ")
+
+
+def test_plan_has_room_for_overlays_once_each() -> None:
+    planner = make_planner(overlays={LOGO.name: LOGO})
+    made = plan(picture(100), [LAID, LAID, PLAIN], planner)
+
+    assert made.overlays == (LOGO,)
+    assert made.sizes_bytes(1000) == [1000, 30_000, 30_000, 30_000, len(LOGO.data)]
+    assert [output.overlays for output in made.outputs] == [("logo",), ("logo",), ()]
+
+
+def test_result_with_longer_sides_than_its_format_can_have_is_refused_by_the_format() -> None:
+    wide = {"operations": [{"op": "resize", "width": 17_000, "height": 4, "fit": "fill"}], "format": "webp"}
+    error = fault(picture(), [PLAIN, wide], make_planner(max_side=20_000))
+
+    assert error.code is ErrorCode.TOO_LARGE
+    assert error.message == "outputs[1].format: webp has sides of at most 16383 pixels, the result has 17000"
+    assert plan(picture(), [{**wide, "format": "png"}], make_planner(max_side=20_000)).pixels == 68_000
 
 
 def test_same_request_for_the_same_kind_of_picture_gets_the_same_plan() -> None:
@@ -184,7 +236,8 @@ def test_frame_that_just_fits_the_arena_is_planned() -> None:
     [
         (b"", ErrorCode.UNSUPPORTED_FORMAT),
         (b"no picture", ErrorCode.UNSUPPORTED_FORMAT),
-        (b"\x89PNG\r\n\x1a\n" + bytes(100), ErrorCode.UNSUPPORTED_FORMAT),
+        (b"II*\0" + bytes(100), ErrorCode.UNSUPPORTED_FORMAT),
+        (b"\x89PNG\r\n\x1a\n" + bytes(100), ErrorCode.BAD_IMAGE),
         (b"\xff\xd8\xff", ErrorCode.BAD_IMAGE),
     ],
 )

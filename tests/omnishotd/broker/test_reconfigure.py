@@ -1,13 +1,28 @@
 """A configuration that was read again: what is new counts for what comes, and not for what is there."""
 
+import dataclasses
 from typing import Any
 
 import msgspec
 
 from ipc.messages import Transform
-from tests.omnishotd.broker.rig import CAMERA, MS, RAW_OUT, SMALLER, Rig, full_rig, header, make_settings, picture
+from tests.omnishotd.broker.rig import (
+    CAMERA,
+    LAID,
+    LOGO,
+    MS,
+    RAW_OUT,
+    SMALLER,
+    Rig,
+    full_rig,
+    header,
+    make_settings,
+    picture,
+)
 
 WIDER: dict[str, Any] = {"operations": [{"op": "resize", "width": 32, "height": 32, "fit": "fill"}]}
+
+SEAL = dataclasses.replace(LOGO, data=picture(20), digest=8)
 
 
 def info(rig: Rig) -> dict[str, Any]:
@@ -25,6 +40,26 @@ def test_preset_that_changed_is_used_by_the_next_frame_and_not_by_the_one_in_fli
     widths = {told.id: told.header["outputs"][0]["width"] for told in rig.told}
     assert (widths["old"], widths["new"]) == (SMALLER["operations"][0]["width"], 32)
     assert info(rig)["presets"] == ["more", "thumbnail"]
+
+
+def test_overlay_that_changed_is_used_by_the_next_frame_and_not_by_the_one_in_flight() -> None:
+    rig = full_rig()
+    rig.submit("old", outputs=[LAID])
+    rig.flow.reconfigure(make_settings(), {LOGO.name: SEAL})
+    rig.submit("new", outputs=[LAID])
+    rig.finish()
+
+    assert [rig.replies(name) for name in ("old", "new")] == [["ok"], ["ok"]]
+    assert [data for _, data in rig.written if data in {LOGO.data, SEAL.data}] == [LOGO.data, SEAL.data]
+
+
+def test_overlay_that_is_gone_is_refused_by_name() -> None:
+    rig = Rig()
+    rig.flow.reconfigure(make_settings(), {})
+    rig.submit("f", outputs=[LAID])
+
+    assert rig.replies("f") == ["BAD_REQUEST"]
+    assert "'logo'" in rig.told[0].header["error"]["message"]
 
 
 def test_preset_that_is_gone_is_unknown() -> None:

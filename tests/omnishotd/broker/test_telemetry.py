@@ -7,6 +7,7 @@ from ipc.events import EventKind
 from ipc.messages import Answer, Decode, Encode, Encoded, Report, Transform, WorkerGone
 from stages.decode import decode
 from stages.encode import encode
+from stages.limits import Limits
 from stages.transform import transform
 from tests.omnishotd.broker.rig import ARENA_BYTES, header, picture
 from tests.omnishotd.broker.surroundings import Surroundings, report, take_tasks
@@ -25,7 +26,7 @@ def test_canary_that_the_real_stages_made_something_of_is_told_at_once(around_wi
     assert isinstance(encoding, Encode)
     with Arena(around.arena_fd, ARENA_BYTES) as arena:
         decode(decoding, arena.view)
-        transform(transforming, arena.view)
+        transform(transforming, arena.view, Limits(max_side=64, max_pixels=64 * 64))
         finished = encode(encoding, arena.view)
     answer = Answer(canary.lease, [1, 1, 1], [finished.encoded])
     worker.send_multipart([msgspec.msgpack.encode(Report([answer])), finished.data])

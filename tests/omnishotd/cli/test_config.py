@@ -62,4 +62,5 @@ def test_schema_is_json_that_describes_every_section() -> None:
         "control",
         "alerts",
         "presets",
+        "overlays",
     }

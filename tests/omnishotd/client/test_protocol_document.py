@@ -15,9 +15,10 @@ from ipc.errors import FREES_ID, ErrorCode
 from ipc.wire import HEADER_BYTES_MAX, Request, decode_request
 from omnishotd.client.errors import FrameRefused
 from omnishotd.client.messages import Picture, Reply, Result, read_reply
+from stages.encodings import FORMATS
 from stages.limits import Limits
-from stages.operations import OPERATIONS
-from stages.outputs import FORMATS, parse_outputs
+from stages.outputs import parse_outputs
+from stages.probe import FORMATS as FORMATS_IN
 from tests.omnishotd.client.scripted_daemon import ScriptedDaemon, ok
 
 ROOT = Path(__file__).parents[3]
@@ -94,13 +95,10 @@ def test_every_error_code_is_listed_and_those_that_free_the_name_are_told() -> N
     assert set(re.findall(r"`([A-Z_]+)`", told.group(1))) == set(FREES_ID)
 
 
-def test_operations_and_formats_marked_as_available_are_those_of_the_stages() -> None:
-    rows = first_column("Operations")
-    available = {name for name, row in rows.items() if not row.endswith("| not yet |")}
-
-    assert available == set(OPERATIONS)
-    format_row = first_column("Outputs")["format"]
-    assert set(re.findall(r"`(\w+)`", format_row.partition("**not yet**")[0])) - {"format"} == set(FORMATS)
+def test_every_format_is_listed() -> None:
+    assert set(re.findall(r"`(\w+)`", first_column("Outputs")["format"])) - {"format"} == set(FORMATS)
+    taken = re.findall(r"^\| ([A-Za-z]+) \|", section("Pictures in"), re.MULTILINE)
+    assert [name.lower() for name in taken] == ["format", *FORMATS_IN, "raw"]
 
 
 def test_bare_producer_gets_its_picture_from_the_document_alone(played: ScriptedDaemon, tmp_path: Path) -> None:

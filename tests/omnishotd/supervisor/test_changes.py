@@ -9,6 +9,7 @@ import pytest
 from ipc.settings import Settings
 from omnishotd.config import resolve
 from omnishotd.supervisor.changes import IN_PLACE, compare
+from tests.photographs import photograph_jpeg
 
 
 def settings(*assignments: str) -> Settings:
@@ -35,6 +36,18 @@ def test_what_can_change_in_place_is_taken_over_together() -> None:
     assert changes.settings == settings(*said)
     assert changes.applied == ["frames.rate_per_second", "alerts.queue_length", "alerts.webhook_url", "presets"]
     assert changes.waiting == []
+
+
+def test_overlays_change_in_place_by_the_bytes_of_their_files(tmp_path: Path) -> None:
+    file = tmp_path / "logo.jpg"
+    said = f"overlays.logo.file={file}"
+    file.write_bytes(photograph_jpeg(16))
+    before = settings(said)
+    file.write_bytes(photograph_jpeg(17))
+    changes = compare(before, settings(said))
+
+    assert changes.applied == ["overlays"]
+    assert changes.settings == settings(said) != before
 
 
 def test_what_cannot_change_stays_and_is_named() -> None:

@@ -1,0 +1,1 @@
+"""Encoders: from pixels to the bytes of a finished picture, one format a module."""

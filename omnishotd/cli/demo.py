@@ -14,11 +14,18 @@ import click
 from omnishotd.cli.program import Failure
 
 _PHOTOGRAPHS: Final = {
+    "astronaut.png": "Eileen Collins: NASA, public domain",
+    "coffee.png": "coffee: Rachel Michetti, CC0",
     "hubble_deep_field.jpg": "Hubble eXtreme Deep Field: NASA, public domain",
     "retina.jpg": "human retina: Mikael Häggström, CC0",
     "rocket.jpg": "launch of DSCOVR: SpaceX, public domain",
 }
 """Photographs among the data of scikit-image, and whose they are, as its documentation says."""
+
+_SIZES: Final = ("300x300", "600x")
+_FORMATS: Final = ("jpeg", "webp", "avif")
+_EFFORT: Final = "2"
+"""Less than the default: nobody waits long for a demonstration."""
 
 _STEPS: Final = ("queue", "decode", "transform", "encode", "total")
 _WIDTH_WITHOUT_TERMINAL: Final = 110
@@ -54,7 +61,7 @@ Examples:
     "folder",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     metavar="DIR",
-    help="Folder of JPEG files to use; default: photographs that scikit-image brings, where it is installed.",
+    help="Folder of pictures to use; default: photographs that scikit-image brings, where it is installed.",
 )
 def demo(out: Path, folder: Path | None) -> int:
     """Show the whole way: start a daemon, send it photographs from another process, write what comes back, stop it."""
@@ -74,7 +81,7 @@ def _of_folder(folder: Path) -> Photographs:
 
     files = tuple(sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES))
     if not files:
-        raise click.UsageError(f"--photographs: no JPEG files in {folder}")
+        raise click.UsageError(f"--photographs: no pictures in {folder}; looked for {' '.join(sorted(SUFFIXES))}")
     return Photographs(files)
 
 
@@ -87,7 +94,7 @@ def _of_scikit_image() -> Photographs:
         if all(file.is_file() for file in files):
             return Photographs(files, tuple(f"{name}: {of}" for name, of in _PHOTOGRAPHS.items()))
     raise Failure(
-        "no photographs: name a folder of JPEG files with --photographs DIR, "
+        "no photographs: name a folder of pictures with --photographs DIR, "
         "or install those of scikit-image: pip install --no-deps scikit-image",
         2,
     )
@@ -96,7 +103,10 @@ def _of_scikit_image() -> Photographs:
 def _produce(endpoint: str, files: Sequence[Path], out: Path) -> list[dict[str, Any]]:
     """Run the producer, a process that shares nothing with the daemon but its address."""
     command = [sys.executable, "-P", "-m", "omnishotd", "process", *map(str, files), "--out", str(out), "--json"]
-    command += ["--endpoint", endpoint, "--resize", "300x300", "--resize", "600x"]
+    command += ["--endpoint", endpoint]
+    command += [part for size in _SIZES for part in ("--resize", size)]
+    command += [part for form in _FORMATS for part in ("--format", form)]
+    command += ["--effort", _EFFORT]
     try:
         ended = subprocess.run(
             command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, check=False, timeout=_PRODUCER_SECONDS_MAX
@@ -120,12 +130,14 @@ def _print(finished: Sequence[dict[str, Any]], out: Path) -> None:
     for step in _STEPS:
         table.add_column(step, justify="right")
     for photograph in finished:
+        table.add_section()
         timing = photograph["timing_us"]
         table.add_row(
             Path(photograph["source"]).name,
             f"{photograph['width']}x{photograph['height']}",
             "\n".join(
-                f"{made['width']}x{made['height']}, {made['bytes'] / 1000:.0f} kB" for made in photograph["outputs"]
+                f"{made['width']}x{made['height']} {made['format']}, {made['bytes'] / 1000:.0f} kB"
+                for made in photograph["outputs"]
             ),
             *(f"{timing.get(step, 0) / 1000:.1f}" for step in _STEPS),
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
+SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".gif"})
 """What is taken from a folder. A file that is named is taken whatever it is called."""
 
 
@@ -43,8 +43,9 @@ class NoSuchPicture(Exception):
 def collect(names: Sequence[str], out: Path) -> Collected:
     """Find all pictures that files, patterns and folders mean, each once, and give each a target of its own.
 
-    Targets never meet each other or an input: a number is put behind the name. A folder's own folders are kept. What
-    lies in `out` is no input of a folder or of a pattern with `**`: it is the result of an earlier run.
+    Targets never meet each other or an input: where one would, a number is put behind the name, or the original's
+    suffix if that tells the two apart, as `photo-png`. A folder's own folders are kept. What lies in `out` is no input
+    of a folder or of a pattern: it is the result of an earlier run.
     """
     found: dict[Path, tuple[Path, Path]] = {}
     unsearched: dict[Path, Unsearched] = {}
@@ -56,7 +57,7 @@ def collect(names: Sequence[str], out: Path) -> Collected:
                 found.setdefault(each[0].resolve(), each)
     taken = _reserved(found, out.resolve())
     return Collected(
-        tuple(Picture(source, out / _free(relative.with_suffix(""), taken)) for source, relative in found.values()),
+        tuple(Picture(source, out / _free(relative, taken)) for source, relative in found.values()),
         tuple(unsearched.values()),
     )
 
@@ -74,11 +75,12 @@ def _meant(name: str, out: Path) -> Iterator[tuple[Path, Path] | Unsearched]:
         # Path.glob takes no absolute patterns.
         matches = sorted(glob.glob(name, recursive=True)) if glob.has_magic(name) else []  # noqa: PTH207
         files = [Path(match) for match in matches if Path(match).is_file()]
-        if "**" in name:
-            files = [file for file in files if not file.resolve().is_relative_to(out)]
         if not files:
             raise NoSuchPicture(f"{name}: no such file or folder")
-        yield from ((file, Path(file.name)) for file in files)
+        originals = [file for file in files if not file.resolve().is_relative_to(out)]
+        if not originals:
+            raise NoSuchPicture(f"--out: all of {name} lies in it; results would be the next run's originals")
+        yield from ((file, Path(file.name)) for file in originals)
 
 
 def _in_folder(folder: Path, out: Path) -> Iterator[tuple[Path, Path] | Unsearched]:
@@ -105,25 +107,30 @@ def _is_special(path: Path) -> bool:
         return False
 
 
-def _reserved(sources: Iterable[Path], out: Path) -> set[Path]:
-    """Return the names below `out` that would lead to an input being overwritten.
+def _reserved(sources: Iterable[Path], out: Path) -> dict[Path, str]:
+    """Return the names below `out` that would lead to an input being overwritten, each with no suffix.
 
     A target `a` may become `a.jpg` or, of several outputs, `a-300x300.jpg`: of an input that lies below `out`, its
     name and each beginning of it that ends before a hyphen are reserved.
     """
-    reserved = set()
+    reserved: dict[Path, str] = {}
     for source in sources:
         if source.is_relative_to(out):
             words = source.stem.split("-")
             folder = source.relative_to(out).parent
-            reserved |= {folder / "-".join(words[:count]) for count in range(1, len(words) + 1)}
+            reserved |= {folder / "-".join(words[:count]): "" for count in range(1, len(words) + 1)}
     return reserved
 
 
-def _free(wanted: Path, taken: set[Path]) -> Path:
+def _free(original: Path, taken: dict[Path, str]) -> Path:
+    """Find a target that is not `taken`, and take it; `taken` tells the suffix of each target's original."""
+    suffix = original.suffix.lower()
+    wanted = original.with_suffix("")
+    if suffix and taken.get(wanted, "") not in {"", suffix}:
+        wanted = wanted.with_name(f"{wanted.name}-{suffix[1:]}")
     target, number = wanted, 1
     while target in taken:
         number += 1
         target = wanted.with_name(f"{wanted.name}-{number}")
-    taken.add(target)
+    taken[target] = suffix
     return target

@@ -8,18 +8,20 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from omnishotd.cli.program import Failure
-from omnishotd.cli.request import FITS, FORMATS, Request, requested
+from omnishotd.cli.request import Request, requested
+from omnishotd.cli.wanted import Wanted, wanted_options
 
 if TYPE_CHECKING:
     from omnishotd.cli.pictures import Collected, Picture
     from omnishotd.cli.submission import Done, Failed
-    from omnishotd.client import Client
+    from omnishotd.client import Client, DaemonInfo
 
 _REACH_SECONDS_MAX: Final = 5.0
 
@@ -29,23 +31,23 @@ _REACH_SECONDS_MAX: Final = 5.0
     epilog="""\b
 Examples:
   omnishotd process photo.jpg --out small --preset thumbnail
-  omnishotd process ~/Pictures 'scans/**/*.jpg' --out web --resize 1600x1600 --fit inside --quality 85
-  omnishotd process ~/Pictures --out web --resize 300x300 --resize 1200x --json > web.jsonl
+  omnishotd process ~/Pictures 'scans/**/*.png' --out web --resize 1600x1600 --fit inside --quality 85
+  omnishotd process ~/Pictures --out web --resize 300x300 --resize 1200x --format webp --format jpeg --json > web.jsonl
+  omnishotd process photo.png --out web --format avif --max-bytes 200k --metadata keep
+  omnishotd process logo.gif --out frames --page 3 --format webp --lossless
+  omnishotd process scan.jpg --out . --operations '[{"op": "trim"}, {"op": "rotate", "angle": 1.5}]'
+  omnishotd process ~/Pictures --out prints --operations @print.json --format png
 """,
 )
 @click.argument("names", metavar="IN...", nargs=-1, required=True)
 @click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Where to.")
-@click.option("--preset", metavar="NAME", help="What to make: a preset of the daemon's configuration.")
+@wanted_options
 @click.option(
-    "--resize",
-    "sizes",
-    multiple=True,
-    metavar="WxH",
-    help="Size in pixels; one side may be left out: 800x, x600. Repeated: one result each.",
+    "--page",
+    type=click.IntRange(0, 9999),
+    metavar="N",
+    help="Which picture of a file that has several, from 0, the default. Of gif, webp, avif.",
 )
-@click.option("--fit", type=click.Choice(FITS), help="How WxH is met; default: cover.")
-@click.option("--quality", type=click.IntRange(1, 100), metavar="1-100", help="Of JPEG; default: 80.")
-@click.option("--format", "form", type=click.Choice(FORMATS), help="Format of the results; default: jpeg.")
 @click.option(
     "--endpoint",
     metavar="ADDRESS",
@@ -68,25 +70,23 @@ Examples:
     help="Start a private daemon that is configured so.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a picture.")
-def process(  # noqa: PLR0913, PLR0917 - click gives each option by its name
+def process(
     names: tuple[str, ...],
     out: Path,
-    preset: str | None,
-    sizes: tuple[str, ...],
-    fit: str | None,
-    quality: int | None,
-    form: str | None,
+    page: int | None,
     endpoint: str | None,
     server_key: str | None,
     key_file: Path | None,
     file: Path | None,
     as_json: bool,
+    **wanted: Any,
 ) -> int:
     """Process pictures and write the results to a folder, under the names of the originals.
 
-    IN is a file, a pattern or a folder, which is searched for JPEG files to all depths, but for DIR. Originals are
-    never written to; a result of an earlier run is replaced. Pictures are turned upright as their EXIF orientation
-    says.
+    IN is a file, a pattern or a folder, which is searched for pictures (jpg, png, webp, avif, gif) to all depths.
+    What lies in DIR is no original of a pattern or a folder. Originals are never written to; a result of an earlier
+    run is replaced. Pictures are turned upright as their EXIF orientation says, but with --operations, where
+    auto_orient does it.
 
     Status 0: all done; 1: some failed, listed at the end; 2: wrong usage; 69: no daemon; 73: DIR cannot be written to;
     74: standard output cannot be written to; 78: wrong configuration.
@@ -95,7 +95,7 @@ def process(  # noqa: PLR0913, PLR0917 - click gives each option by its name
 
     if endpoint is not None and file is not None:
         raise click.UsageError("--endpoint names a daemon that runs; --config starts another: use one of them")
-    request = requested(preset, sizes, fit, quality, form)
+    request = requested(Wanted(**wanted), page)
     started = time.monotonic()
     found = _collected(names, out)
     report = _Report(as_json)
@@ -187,17 +187,38 @@ def _terminated_in_order() -> Iterator[None]:
 
 def _run(client: "Client", pictures: "Sequence[Picture]", request: Request, report: _Report) -> None:
     from omnishotd.cli.progress import progress
-    from omnishotd.cli.submission import Submission
+    from omnishotd.cli.submission import Futile, Submission
     from omnishotd.client import OmnishotError
 
     try:
-        limits = client.info(timeout_s=_REACH_SECONDS_MAX).limits
+        info = client.info(timeout_s=_REACH_SECONDS_MAX)
+        _check_known(request, info)
         with progress(len(pictures)) as advance:
-            for outcome in Submission(client, pictures, request, limits["max_frame_bytes"]):
+            for outcome in Submission(client, pictures, request, info.limits["max_frame_bytes"]):
                 advance()
                 report.add(outcome)
+    except Futile as error:
+        raise click.UsageError(str(error)) from error
     except OmnishotError as error:
         raise Failure(str(error), os.EX_UNAVAILABLE) from error
+
+
+def _check_known(request: Request, info: "DaemonInfo") -> None:
+    """Tell what this daemon does not have before any picture is sent."""
+    if request.preset is not None and request.preset not in info.presets:
+        raise click.UsageError(_unknown("--preset", request.preset, info.presets))
+    for output in request.outputs or ():
+        if output["format"] not in info.formats.get("out", (output["format"],)):
+            raise click.UsageError(_unknown("--format", output["format"], info.formats["out"]))
+        for operation in output["operations"]:
+            if operation["op"] not in info.operations:
+                raise click.UsageError(_unknown("--operations", operation["op"], info.operations))
+
+
+def _unknown(option: str, word: str, known: Sequence[str]) -> str:
+    near = get_close_matches(word, known, n=1)
+    meant = f", did you mean {near[0]}?" if near else ""
+    return f"{option}: the daemon has no {word!r}{meant or '; it has: ' + (', '.join(known) or 'none')}"
 
 
 def _client(endpoint: str, server_key: str | None, key_file: Path | None) -> "Client":

@@ -1,6 +1,7 @@
 """Many pictures through one daemon: a bounded number in flight, results written as they come."""
 
 import os
+import re
 import stat
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from ipc.errors import ErrorCode
 from omnishotd.cli.pictures import Picture
 from omnishotd.cli.request import Request
 
@@ -24,6 +26,11 @@ _SUFFIXES: Final = {"jpeg": ".jpg"}
 """Of formats whose files are not called as the format is."""
 
 
+_OF_THE_REQUEST: Final = re.compile(r"outputs\[\d+\](?:\.\w+(?:\[\d+\])?)*: ")
+"""How a refusal begins that is about a key of the request. One that is about an operation on this picture tells the
+operation's name behind the key: `outputs[0].operations[1] (extract): `."""
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """One result, as it lies on disk."""
@@ -33,6 +40,10 @@ class Written:
     width: int
     height: int
     bytes: int
+    quality: int | None
+    """None where the format, or the encoding, has none."""
+    layout: str | None
+    """Of raw pixels, in whose file nothing says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +69,15 @@ class Failed:
     message: str
 
 
+class Futile(Exception):
+    """The request itself is wrong, and so is wrong for every picture."""
+
+
 class Submission:
-    """Sends pictures and writes what comes back. Iterate to do it; each picture gives one `Done` or `Failed`."""
+    """Sends pictures and writes what comes back. Iterate to do it; each picture gives one `Done` or `Failed`.
+
+    Raises `Futile` with the first reply that says so.
+    """
 
     def __init__(self, client: "Client", pictures: Sequence[Picture], request: Request, frame_bytes_max: int) -> None:
         self._client = client
@@ -94,9 +112,15 @@ class Submission:
             return Failed(picture.source, "TOO_LARGE", f"more than max_frame_bytes, {self._frame_bytes_max}")
         try:
             future = self._client.submit(
-                payload, outputs=self._request.outputs, preset=self._request.preset, timeout_s=TIMEOUT_S
+                payload,
+                outputs=self._request.outputs,
+                preset=self._request.preset,
+                page=self._request.page,
+                timeout_s=TIMEOUT_S,
             )
         except (ValueError, TypeError) as error:
+            if str(error).startswith("header: "):
+                raise Futile(str(error)) from error
             # What the client refuses for its form, as an empty file, the daemon would refuse so.
             return Failed(picture.source, "BAD_REQUEST", str(error))
         except Exception as error:  # noqa: BLE001 - whatever it is, the pictures in flight are still to be written
@@ -111,6 +135,8 @@ class Submission:
             result = future.result()
             written = tuple(self._write(picture, result))
         except FrameRefused as refusal:
+            if refusal.code == ErrorCode.BAD_REQUEST and _OF_THE_REQUEST.match(refusal.message):
+                raise Futile(refusal.message) from refusal
             return Failed(picture.source, str(refusal.code), refusal.message)
         except OmnishotError as error:
             return Failed(picture.source, type(error).__name__, str(error))
@@ -124,7 +150,15 @@ class Submission:
             suffix = _SUFFIXES.get(output.format, f".{output.format}")
             path = picture.target.with_name(f"{picture.target.name}{label}{suffix}")
             write_whole(path, output.data)
-            yield Written(path, output.format, output.width, output.height, len(output.data))
+            yield Written(
+                path=path,
+                format=output.format,
+                width=output.width,
+                height=output.height,
+                bytes=len(output.data),
+                quality=output.quality,
+                layout=output.layout,
+            )
 
 
 def _read(path: Path, bytes_max: int) -> bytes:

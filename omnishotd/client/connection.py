@@ -170,7 +170,7 @@ class Connection:
 
     def _send(self) -> bool:
         """Send what there is. Returns True where the socket takes no more now."""
-        while (outgoing := self._table.outgoing()) is not None:
+        while (outgoing := self._table.outgoing(time.monotonic())) is not None:
             parts = [outgoing.header] if outgoing.payload is None else [outgoing.header, outgoing.payload]
             try:
                 # pyzmq copies small parts all the same; a large one is lent, which is why it must not change.

@@ -43,7 +43,12 @@ class Submission:
 
 
 def prepare(
-    image: Image, declared: RawInput | Mapping[str, Any] | None, layout: LayoutName | None, *, copies: bool
+    image: Image,
+    declared: RawInput | Mapping[str, Any] | None,
+    layout: LayoutName | None,
+    page: int | None = None,
+    *,
+    copies: bool,
 ) -> Submission:
     """Turn an image into what is sent.
 
@@ -51,15 +56,16 @@ def prepare(
     in one block. Raises TypeError and ValueError that name the argument.
     """
     view = _view(image)
-    described: dict[str, Any] | None = None
     if view.ndim != 1:
         if declared is not None:
             raise ValueError("input: excluded by an array of pixels, whose shape says it all")
-        described = _describe(view.shape or (), layout).to_map()
+        if page is not None:
+            raise ValueError("page: belongs to an encoded image; an array has one")
+        described: dict[str, Any] | None = _describe(view.shape or (), layout).to_map()
     elif layout is not None:
         raise ValueError("layout: belongs to an array of pixels; for a row of bytes give input=RawInput(...)")
-    elif declared is not None:
-        described = declared.to_map() if isinstance(declared, RawInput) else dict(declared)
+    else:
+        described = _declaration(declared, page)
     if isinstance(image, bytes):
         return Submission(image, described)
     if copies or not view.c_contiguous:
@@ -67,6 +73,15 @@ def prepare(
         copied: bytes = getattr(image, "tobytes", view.tobytes)()
         return Submission(copied, described)
     return Submission(view if view.ndim == 1 else view.cast("B"), described)
+
+
+def _declaration(declared: RawInput | Mapping[str, Any] | None, page: int | None) -> dict[str, Any] | None:
+    """Return what is said of a row of bytes."""
+    if declared is None:
+        return None if page is None else {"page": page}
+    if page is not None:
+        raise ValueError("page: excluded by input, which says all of it")
+    return declared.to_map() if isinstance(declared, RawInput) else dict(declared)
 
 
 def _view(image: Image) -> memoryview:

@@ -113,11 +113,18 @@ class Reply:
 
 
 def encode_header(header: Mapping[str, Any]) -> bytes:
-    """Write a request's header, without the keys whose value is None. Raises ValueError where it is too long.
+    """Write a request's header, without the keys whose value is None.
 
-    The length and the id are checked here, because the daemon could not attribute its answer to the request.
+    Raises ValueError where it is too long, and TypeError or ValueError for what MessagePack cannot hold. The length and
+    the id are checked here, because the daemon could not attribute its answer to the request.
     """
-    packed: bytes = msgpack.packb({"v": VERSION} | {key: value for key, value in header.items() if value is not None})
+    given = {"v": VERSION} | {key: value for key, value in header.items() if value is not None}
+    try:
+        packed: bytes = msgpack.packb(given)
+    except TypeError as error:
+        raise TypeError(f"header: {error}") from error
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"header: {error}") from error
     if len(packed) > HEADER_BYTES_MAX:
         raise ValueError(f"header: {len(packed)} bytes with these outputs, at most {HEADER_BYTES_MAX} are taken")
     return packed

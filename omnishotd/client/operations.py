@@ -1,21 +1,13 @@
-"""What to make of a frame: outputs and the operations on them, as PROTOCOL.md has them.
+"""The operations on a picture, as PROTOCOL.md has them: one class each.
 
 Parameters left at None are not sent: the daemon's defaults apply, and the daemon alone judges the values. A plain
-mapping may stand wherever an `Output` or an `Operation` may, so that options newer than this client can be used.
+mapping may stand wherever an `Operation` may, so that operations newer than this client can be used.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Literal, TypeAlias
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
-Colour: TypeAlias = tuple[int, int, int] | tuple[int, int, int, int]
-"""Red, green, blue and perhaps alpha, each 0 to 255."""
-
-Position: TypeAlias = (
-    Literal["centre", "top", "right top", "right", "right bottom", "bottom", "left bottom", "left", "left top"]
-    | tuple[float, float]
-)
-"""A place in the picture: a word, or a point as shares of width and height."""
+from omnishotd.client.parameters import Color, Place, given, named
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,23 +18,30 @@ class Operation:
 
     def to_map(self) -> dict[str, Any]:
         """Return the map that travels."""
-        return {"op": self.OP} | _given(self)
+        return {"op": self.OP} | given(self)
+
+
+# -------------------- size and shape --------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Resize(Operation):
-    """Change the size, in pixels; one side may be left out to keep the proportions."""
+    """Change the size, in pixels; one side may be left out to keep the proportions.
+
+    `position` says what of the picture stays with `cover`, and where it lies with `contain`: a place, a point as shares
+    of width and height, or the part with most detail (`entropy`), or most likely looked at (`attention`).
+    """
 
     OP: ClassVar[str] = "resize"
 
     width: int | None = None
     height: int | None = None
     fit: Literal["cover", "contain", "fill", "inside", "outside"] | None = None
-    position: Position | None = None
+    position: Place | Literal["entropy", "attention"] | tuple[float, float] | None = None
     kernel: Literal["lanczos3", "nearest", "linear", "cubic", "mitchell", "area"] | None = None
     without_enlargement: bool | None = None
     without_reduction: bool | None = None
-    background: Colour | None = None
+    background: Color | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +57,33 @@ class Extract(Operation):
 
 
 @dataclass(frozen=True, slots=True)
+class Trim(Operation):
+    """Cut off edges that look like `background`, or like the pixel at the top left, but for `threshold`."""
+
+    OP: ClassVar[str] = "trim"
+
+    threshold: float | None = None
+    background: Color | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Extend(Operation):
+    """Add so many pixels at each edge: of `background`, or made from the picture as `fill` says.
+
+    `fill` is called `with` in the protocol.
+    """
+
+    OP: ClassVar[str] = "extend"
+
+    top: int | None = None
+    bottom: int | None = None
+    left: int | None = None
+    right: int | None = None
+    background: Color | None = None
+    fill: Literal["copy", "mirror", "repeat"] | None = named("with")
+
+
+@dataclass(frozen=True, slots=True)
 class AutoOrient(Operation):
     """Turn the picture as its EXIF orientation says."""
 
@@ -66,12 +92,12 @@ class AutoOrient(Operation):
 
 @dataclass(frozen=True, slots=True)
 class Rotate(Operation):
-    """Turn clockwise by `angle` degrees."""
+    """Turn clockwise by `angle` degrees; what comes into the picture at its corners is `background`."""
 
     OP: ClassVar[str] = "rotate"
 
     angle: float
-    background: Colour | None = None
+    background: Color | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +114,98 @@ class Flop(Operation):
     OP: ClassVar[str] = "flop"
 
 
+# -------------------- sharpness --------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Blur(Operation):
+    """Blur by a Gaussian of `sigma` pixels."""
+
+    OP: ClassVar[str] = "blur"
+
+    sigma: float
+
+
+@dataclass(frozen=True, slots=True)
+class Median(Operation):
+    """Take the median of each square of `size` pixels: single pixels that differ go away, edges stay."""
+
+    OP: ClassVar[str] = "median"
+
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sharpen(Operation):
+    """Add `amount` of what a blur by `sigma` would take away, where that is more than `threshold`."""
+
+    OP: ClassVar[str] = "sharpen"
+
+    sigma: float
+    amount: float | None = None
+    threshold: float | None = None
+
+
+# -------------------- tones and colours --------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Gamma(Operation):
+    """Brighten the dark tones: `255 * (value / 255) ** (1 / gamma)`."""
+
+    OP: ClassVar[str] = "gamma"
+
+    gamma: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Linear(Operation):
+    """Change contrast and brightness: `a * value + b`."""
+
+    OP: ClassVar[str] = "linear"
+
+    a: float | None = None
+    b: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Modulate(Operation):
+    """Multiply brightness and saturation, turn the hue by degrees, add to the lightness."""
+
+    OP: ClassVar[str] = "modulate"
+
+    brightness: float | None = None
+    saturation: float | None = None
+    hue: float | None = None
+    lightness: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Normalise(Operation):
+    """Stretch the tones between two percentiles of lightness to the whole range."""
+
+    OP: ClassVar[str] = "normalise"
+
+    lower: float | None = None
+    upper: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tint(Operation):
+    """Keep the lightness alone, and give it the hue of `color`."""
+
+    OP: ClassVar[str] = "tint"
+
+    color: Color
+
+
+@dataclass(frozen=True, slots=True)
+class Negate(Operation):
+    """Make a negative of it."""
+
+    OP: ClassVar[str] = "negate"
+
+
 @dataclass(frozen=True, slots=True)
 class Grayscale(Operation):
     """Keep the luma (Rec. 601) alone."""
@@ -95,47 +213,41 @@ class Grayscale(Operation):
     OP: ClassVar[str] = "grayscale"
 
 
-@dataclass(frozen=True, slots=True, init=False)
-class Output:
-    """One picture to be made: `Output(AutoOrient(), Resize(300, 300), quality=85)`. No operation: re-encode only."""
+@dataclass(frozen=True, slots=True)
+class Threshold(Operation):
+    """Make what is at least as bright as `threshold` white, and the rest black."""
 
-    operations: tuple[Operation | Mapping[str, Any], ...]
-    format: str
-    quality: int | None
-    subsampling: Literal["420", "422", "444"] | None
-    background: Colour | None
+    OP: ClassVar[str] = "threshold"
 
-    def __init__(
-        self,
-        *operations: Operation | Mapping[str, Any],
-        format: str = "jpeg",  # noqa: A002 - the protocol's own word
-        quality: int | None = None,
-        subsampling: Literal["420", "422", "444"] | None = None,
-        background: Colour | None = None,
-    ) -> None:
-        values = (operations, format, quality, subsampling, background)
-        for field, value in zip(fields(self), values, strict=True):
-            object.__setattr__(self, field.name, value)
-
-    def to_map(self) -> dict[str, Any]:
-        """Return the map that travels."""
-        steps = [step.to_map() if isinstance(step, Operation) else dict(step) for step in self.operations]
-        return _given(self) | {"operations": steps}
+    threshold: int | None = None
 
 
-def outputs_to_maps(outputs: Output | Mapping[str, Any] | Sequence[Output | Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the protocol's list of outputs; one output alone may stand for a list of one."""
-    several = [outputs] if isinstance(outputs, Output | Mapping) else outputs
-    return [_output_to_map(output) for output in several]
+# -------------------- layers --------------------
 
 
-def _output_to_map(output: Output | Mapping[str, Any]) -> dict[str, Any]:
-    if isinstance(output, Output):
-        return output.to_map()
-    steps = output.get("operations", ())
-    plain = [step.to_map() if isinstance(step, Operation) else dict(step) for step in steps]
-    return dict(output) | ({"operations": plain} if plain else {})
+@dataclass(frozen=True, slots=True)
+class Flatten(Operation):
+    """Lay the picture on `background` and drop its alpha."""
+
+    OP: ClassVar[str] = "flatten"
+
+    background: Color | None = None
 
 
-def _given(value: Operation | Output) -> dict[str, Any]:
-    return {field.name: got for field in fields(value) if (got := getattr(value, field.name)) is not None}
+@dataclass(frozen=True, slots=True)
+class Composite(Operation):
+    """Lay a picture of the daemon's configuration, named by `overlay`, on this one.
+
+    It lies at `gravity`, or `left` and `top` pixels from the corner, or everywhere (`tile`). `scale` is its width as a
+    share of this picture's, `opacity` goes from 0 to 1.
+    """
+
+    OP: ClassVar[str] = "composite"
+
+    overlay: str
+    gravity: Place | None = None
+    left: int | None = None
+    top: int | None = None
+    opacity: float | None = None
+    tile: bool | None = None
+    scale: float | None = None

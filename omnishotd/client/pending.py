@@ -24,6 +24,7 @@ from omnishotd.client.errors import (
     UnreadableReply,
 )
 from omnishotd.client.messages import Content, Pong, Reply, encode_header
+from omnishotd.client.pace import Pace
 from omnishotd.client.request import Event, Phase, Request
 
 PING_INTERVAL_S: Final = 1.0
@@ -104,6 +105,7 @@ class PendingTable:
         self._refusal = ""
         """Why the last handshake failed; empty where none has since a connection stood."""
         self._connection = 0
+        self._pace = Pace()
         self._ping_s = math.inf
         self._wake_s = math.inf
         """No later than the earliest time at which `elapse` has something to do."""
@@ -167,7 +169,7 @@ class PendingTable:
                 # Of a link that is gone. The request will be sent again in any case.
                 self.counters.replies_ignored += 1
                 return []
-            if self._rests(request, content.retry_after_ms, now_s):
+            if self._rests(request, content, now_s):
                 return []
         if not isinstance(content, OmnishotError | request.expects):
             content = UnreadableReply(f"header: a {type(content).__name__} in reply, not a {request.expects.__name__}")
@@ -201,11 +203,14 @@ class PendingTable:
         """The time by which `elapse` is to be called; may be infinite."""
         return self._wake_s
 
-    def outgoing(self) -> Outgoing | None:
+    def outgoing(self, now_s: float) -> Outgoing | None:
         """Return the next message to be sent, the same until `sent` is told of it."""
         if self._controls:
             return self._controls[0]
         if self._link is LinkState.UP and self._waiting:
+            if not self._pace.is_open(now_s):
+                self._wake_by(self._pace.opens_s)
+                return None
             request = next(iter(self._waiting.values()))
             if not self._suspects or self._may_go_beside_the_others(request):
                 return Outgoing(request.header, request.payload, request)
@@ -218,6 +223,8 @@ class PendingTable:
             return
         del self._waiting[outgoing.request.id]
         outgoing.request.advance(Event.SENT)
+        outgoing.request.sent_s = now_s
+        self._pace.sent(now_s)
         self.counters.sent += 1
         if self._ping_s == math.inf:
             self._ping_s = now_s + PING_INTERVAL_S
@@ -270,8 +277,10 @@ class PendingTable:
         self._waiting = {each.id: each for each in self._pending.values() if each.phase is Phase.WAITING}
         return finished
 
-    def _rests(self, request: Request, retry_after_ms: int | None, now_s: float) -> bool:
-        told_s = REST_DEFAULT_S if retry_after_ms is None else retry_after_ms / 1000
+    def _rests(self, request: Request, refused: FrameRefused, now_s: float) -> bool:
+        told_s = REST_DEFAULT_S if refused.retry_after_ms is None else refused.retry_after_ms / 1000
+        if refused.code == ErrorCode.RATE_LIMITED:
+            self._pace.refused(told_s, request.sent_s, now_s)
         # Never sooner than told; up to half as long again, so that refused producers do not come back all at once.
         rest_s = max(told_s, REST_MIN_S) * (1 + self._jitter() / 2)
         if now_s + rest_s >= request.limit.deadline_s:
@@ -303,6 +312,8 @@ class PendingTable:
     def _told_of(self, request: Request) -> str:
         if request.phase is Phase.OUT:
             return f"{self._endpoint}: no reply within {request.limit.timeout_s:g} s of a request that was sent"
+        if self._link is LinkState.UP and self._pace.is_limited:
+            return f"{self._endpoint}: took no request within {request.limit.timeout_s:g} s: its rate is limited"
         if self._link is LinkState.UP:
             return f"{self._endpoint}: took no request within {request.limit.timeout_s:g} s"
         if self._refusal:

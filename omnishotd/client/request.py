@@ -61,6 +61,8 @@ class Request:
     expects: type[Content]
     """What an `ok` reply to it says."""
     phase: Phase = Phase.WAITING
+    sent_s: float = 0.0
+    """When it went out last."""
     resume_s: float = 0.0
     losses: int = 0
     """Links that were lost with it out on them."""

@@ -14,7 +14,7 @@ from omnishotd.client.curve import find_keys
 from omnishotd.client.errors import ForkedClient, RequestTimeout
 from omnishotd.client.images import Image, LayoutName, RawInput, prepare
 from omnishotd.client.messages import Content, DaemonInfo, Pong, Result, check_name, encode_header
-from omnishotd.client.operations import Output, outputs_to_maps
+from omnishotd.client.outputs import Output, outputs_to_maps
 from omnishotd.client.pending import OWN_ID_PREFIX, Counters, PendingTable
 from omnishotd.client.request import Request, TimeLimit
 from omnishotd.runtime import default_endpoint
@@ -34,6 +34,8 @@ class FrameOptions(TypedDict, total=False):
     """Says that the image, a row of bytes, is raw pixels."""
     layout: LayoutName | None
     """Of an array of pixels; default by its channels: `GRAY`, `RGB`, `RGBA`. OpenCV's arrays are `BGR`."""
+    page: int | None
+    """Which picture of a file that has several, as an animation; from 0, the default."""
     priority: int | None
     """0 to 9, higher first."""
     deadline_ms: int | None
@@ -100,7 +102,7 @@ class Submitter:
 
     def frame(self, image: Image, options: FrameOptions, limit: TimeLimit, *, copies: bool) -> "Future[Result]":
         """Submit a frame. Raises TypeError and ValueError that name the argument."""
-        submission = prepare(image, options.get("input"), options.get("layout"), copies=copies)
+        submission = prepare(image, options.get("input"), options.get("layout"), options.get("page"), copies=copies)
         if len(submission.payload) > self._payload_bytes_max:
             told = f"{len(submission.payload)} bytes, at most {self._payload_bytes_max} are sent (payload_bytes_max)"
             raise ValueError(f"image: {told}")

@@ -10,6 +10,7 @@ from typing import Final
 
 import pytest
 
+from omnishotd.cli.private import private_daemon
 from tests.photographs import JPEGS, photograph
 
 _NOBODY: Final = 65_534
@@ -22,6 +23,13 @@ def folder(tmp_path: Path) -> Path:
         (tmp_path / "in").mkdir(exist_ok=True)
         (tmp_path / "in" / name).write_bytes(photograph(name))
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    """One daemon for all tests of a module that do not start or stop one."""
+    with private_daemon(["--config", os.devnull, "--set", "frames.max_frame_bytes=1000000"]) as address:
+        yield address
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """`omnishotd demo`, the whole way."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,12 @@ def test_demo_writes_pictures_and_prints_their_way(tmp_path: Path) -> None:
     ended = CliRunner().invoke(main, ["demo", "--out", str(tmp_path / "out")])
 
     assert ended.exit_code == 0, ended.output
-    assert len(sizes(tmp_path / "out")) == 2 * len(JPEGS)
-    assert all(name in ended.stdout for name in (*JPEGS, "queue", "decode", "transform", "encode", "total"))
+    names = ("astronaut.png", "coffee.png", *JPEGS)
+    assert Counter(Path(name).suffix for name in sizes(tmp_path / "out")) == dict.fromkeys(
+        (".jpg", ".webp", ".avif"), 2 * len(names)
+    )
+    told = (*names, " jpeg, ", " webp, ", " avif, ", "queue", "decode", "transform", "encode", "total")
+    assert [word for word in told if word not in ended.stdout] == []
     assert "public domain" in ended.stdout
 
 

@@ -30,12 +30,14 @@ def targets(pictures: list[Picture], out: Path) -> list[str]:
     return [str(picture.target.relative_to(out)) for picture in pictures]
 
 
-def test_folder_is_searched_to_all_depths_for_jpeg_files_and_keeps_its_folders(tmp_path: Path) -> None:
-    laid(tmp_path / "in", "b.JPG", "a.jpeg", "deep/er/c.jpg", "notes.txt", "d.png")
+def test_folder_is_searched_to_all_depths_for_pictures_of_every_format_and_keeps_its_folders(tmp_path: Path) -> None:
+    laid(
+        tmp_path / "in", "b.JPG", "a.jpeg", "deep/er/c.jpg", "notes.txt", "d.png", "e.WebP", "f.avif", "g.gif", "h.tif"
+    )
 
     pictures = found([str(tmp_path / "in")], tmp_path / "out")
 
-    assert targets(pictures, tmp_path / "out") == ["a", "b", "deep/er/c"]
+    assert targets(pictures, tmp_path / "out") == ["a", "b", "d", "e", "f", "g", "deep/er/c"]
 
 
 def test_file_is_taken_whatever_it_is_called(tmp_path: Path) -> None:
@@ -63,13 +65,25 @@ def test_same_file_named_twice_is_one_picture(tmp_path: Path) -> None:
 
 
 def test_equal_names_of_different_folders_are_numbered(tmp_path: Path) -> None:
-    files = laid(tmp_path, "x/a.jpg", "y/a.jpg", "z/a.png", "z/a-2.jpg")
+    files = laid(tmp_path, "x/a.jpg", "y/a.jpg", "z/a.jpg", "z/a-2.jpg")
 
     assert targets(found([str(file) for file in files], tmp_path / "out"), tmp_path / "out") == [
         "a",
         "a-2",
         "a-3",
         "a-2-2",
+    ]
+
+
+def test_equal_stems_are_told_apart_by_their_suffixes(tmp_path: Path) -> None:
+    laid(tmp_path / "in", "photo.PNG", "photo.jpg", "photo.webp", "photo-webp.jpg", "deep/photo.png")
+
+    assert targets(found([str(tmp_path / "in")], tmp_path / "out"), tmp_path / "out") == [
+        "photo-webp",
+        "photo",
+        "photo-jpg",
+        "photo-webp-2",
+        "deep/photo",
     ]
 
 
@@ -94,6 +108,19 @@ def test_results_of_an_earlier_run_are_no_pictures_of_a_pattern_that_searches(tm
     laid(tmp_path, "a.jpg", "out/a.jpg", "out/deep/b.jpg")
 
     assert targets(found([str(tmp_path / "**/*.jpg")], tmp_path / "out"), tmp_path / "out") == ["a"]
+
+
+def test_results_of_an_earlier_run_are_no_pictures_of_a_pattern_of_one_level(tmp_path: Path) -> None:
+    laid(tmp_path, "x/a.jpg", "out/a.jpg")
+
+    assert targets(found([str(tmp_path / "*/*.jpg")], tmp_path / "out"), tmp_path / "out") == ["a"]
+
+
+def test_pattern_of_which_all_lies_in_the_target_is_refused(tmp_path: Path) -> None:
+    laid(tmp_path, "a.jpg", "a-2.jpg")
+
+    with pytest.raises(NoSuchPicture, match=r"^--out: all of .*\*\.jpg lies in it"):
+        collect([str(tmp_path / "*.jpg")], tmp_path)
 
 
 def test_folder_of_originals_that_is_the_target_is_refused(tmp_path: Path) -> None:
@@ -129,19 +156,25 @@ def test_name_that_means_no_picture_is_told(tmp_path: Path, name: str) -> None:
 
 @given(
     stems=st.lists(
-        st.text("a2-.", min_size=1, max_size=5).filter(lambda stem: stem.strip(".")), min_size=1, max_size=8
+        st.text("a2-.jpg", min_size=1, max_size=5).filter(lambda stem: stem.strip(".")), min_size=1, max_size=8
     ),
     folders=st.lists(st.sampled_from(["", "x", "y"]), min_size=8, max_size=8),
+    suffixes=st.lists(st.sampled_from(["jpg", "JPG", "png"]), min_size=8, max_size=8),
     labels=st.sampled_from([[""], ["-1", "-2"], ["-2", "-a"]]),
 )
 def test_no_result_ever_meets_an_original_or_another(
-    tmp_path_factory: pytest.TempPathFactory, stems: list[str], folders: list[str], labels: list[str]
+    tmp_path_factory: pytest.TempPathFactory,
+    stems: list[str],
+    folders: list[str],
+    suffixes: list[str],
+    labels: list[str],
 ) -> None:
     root = tmp_path_factory.mktemp("in")
-    files = laid(root, *{f"{folder}/{stem}.jpg".lstrip("/") for stem, folder in zip(stems, folders, strict=False)})
+    names = zip(folders, stems, suffixes, strict=False)
+    files = laid(root, *{f"{folder}/{stem}.{suffix}".lstrip("/") for folder, stem, suffix in names})
 
     pictures = found([str(file) for file in files], root)
-    results = [f"{picture.target}{label}.jpg" for picture in pictures for label in labels]
+    results = [f"{picture.target}{label}.{form}" for picture in pictures for label in labels for form in ("jpg", "png")]
 
     assert len(set(results)) == len(results)
     assert {str(file) for file in files}.isdisjoint(results)

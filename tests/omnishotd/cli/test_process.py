@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -13,18 +12,10 @@ import pytest
 from click.testing import CliRunner
 
 from omnishotd.cli import main
-from omnishotd.cli.private import private_daemon
 from tests.enclosure import behind
 from tests.omnishotd.cli.written import sizes
 from tests.photographs import JPEGS, photograph, photograph_jpeg
 from tests.waiting import eventually
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    """One daemon for all tests that do not start or stop one."""
-    with private_daemon(["--config", os.devnull, "--set", "frames.max_frame_bytes=1000000"]) as address:
-        yield address
 
 
 def test_folder_becomes_a_folder_of_finished_pictures(endpoint: str, folder: Path) -> None:

@@ -30,7 +30,7 @@ class Bench:
     def send_all(self, now_s: float = 0.0) -> list[str]:
         """Send what is wanted and return it, as `op:id` for a control and as the id for a request."""
         went = []
-        while (outgoing := self.table.outgoing()) is not None:
+        while (outgoing := self.table.outgoing(now_s)) is not None:
             header = msgpack.unpackb(outgoing.header)
             went.append(header["id"] if outgoing.request else f"{header['op']}:{header['id']}")
             self.table.sent(outgoing, now_s)

@@ -62,6 +62,11 @@ def test_row_of_bytes_declared_as_pixels_carries_the_declaration() -> None:
     assert prepare(b"1234", {"page": 2}, None, copies=False).input == {"page": 2}
 
 
+def test_page_of_an_encoded_image_is_declared() -> None:
+    assert prepare(b"gif", None, None, 2, copies=False).input == {"page": 2}
+    assert prepare(b"gif", None, None, 0, copies=False).input == {"page": 0}
+
+
 @pytest.mark.parametrize(
     ("image", "layout", "error", "message"),
     [
@@ -85,3 +90,10 @@ def test_what_cannot_be_sent_is_refused_by_name(image: Any, layout: Any, error: 
 def test_array_with_a_declaration_is_refused() -> None:
     with pytest.raises(ValueError, match="input: excluded"):
         prepare(PIXELS, RawInput(6, 4, "RGB"), None, copies=False)
+
+
+def test_page_of_what_has_only_one_is_refused() -> None:
+    with pytest.raises(ValueError, match="page: belongs to an encoded image"):
+        prepare(PIXELS, None, None, 1, copies=False)
+    with pytest.raises(ValueError, match="page: excluded by input"):
+        prepare(b"1234", RawInput(2, 2, "GRAY"), None, 1, copies=False)

@@ -23,6 +23,12 @@ def test_header_is_taken_by_the_brokers_own_reader() -> None:
     assert (request.id, request.client, request.preset, request.priority, request.stream) == ("a", "c", "p", 3, None)
 
 
+@pytest.mark.parametrize(("value", "error"), [(1 << 64, ValueError), (object(), TypeError), ("\ud800", ValueError)])
+def test_header_that_cannot_be_written_is_told_as_such(value: object, error: type[Exception]) -> None:
+    with pytest.raises(error, match=r"^header: "):
+        encode_header({"id": "a", "outputs": [{"quality": value}]})
+
+
 def test_result_is_read_whatever_keys_a_newer_daemon_adds() -> None:
     reply = read_reply(ok(SEEN, b"picture"))
 

@@ -1,0 +1,1 @@
+"""Kernels: each operation and each format in one thread, beside libvips and Pillow doing the same work."""

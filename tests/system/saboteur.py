@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from ipc.messages import Answer, Hello, Report, ToBroker
+from ipc.pixels import Geometry, Layout
 
 DEATHS: Final = (
     "decode before", "decode amid", "decode behind",
@@ -24,7 +25,7 @@ DEATHS: Final = (
 SCRIBBLE: Final = "scribble over the arena"
 FORGERIES: Final = (
     "answer twice", "answer for others", "introduce itself as others", "another size", "another output",
-    "no times", "forget an answer", "no message",
+    "a size that nobody asked for", "no times", "forget an answer", "no message",
 )  # fmt: skip
 """What a report is made into."""
 ORDERS: Final = (*DEATHS, SCRIBBLE, *FORGERIES)
@@ -61,15 +62,15 @@ class Saboteur:
     def step(self, stage: str, honest: Callable[..., Any]) -> Callable[..., Any]:
         """Make a stage's function one that may die, or scribble."""
 
-        def run(step: Any, arena: memoryview) -> Any:
+        def run(step: Any, arena: memoryview, *more: Any) -> Any:
             if step.geometry.width <= CANARY_SIDE_MAX and step.geometry.height <= CANARY_SIDE_MAX:
-                return honest(step, arena)
+                return honest(step, arena, *more)
             self.die(f"{stage} before")
             if stage != "encode" and self.is_ordered(f"{stage} amid"):
                 half = step.target.bytes // 2
                 arena[step.target.offset : step.target.offset + half] = b"\xa5" * half
                 os._exit(9)
-            done = honest(step, arena)
+            done = honest(step, arena, *more)
             if stage == "decode" and self.is_ordered(SCRIBBLE):
                 megabyte = b"\xa5" * (1 << 20)
                 for start in range(0, len(arena) - len(megabyte) + 1, len(megabyte)):
@@ -117,6 +118,8 @@ def forgery(order: str, answers: list[Answer], pictures: list[Any]) -> list[list
             answers = [change(a, encoded=[change(one, width=one.width + 1) for one in a.encoded]) for a in answers]
         case "another output":
             answers = [change(a, encoded=[change(one, output=10**6) for one in a.encoded]) for a in answers]
+        case "a size that nobody asked for":
+            answers = [change(answer, made=Geometry(1 << 30, 1 << 30, Layout.RGB)) for answer in answers]
         case "no times":
             answers = [change(answer, step_us=[]) for answer in answers]
         case "forget an answer":

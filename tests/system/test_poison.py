@@ -39,11 +39,11 @@ if sys.orig_argv[-4] == "stages.worker":
     from stages import decode, transform
 
     def guarded(honest):
-        def deadly(step, arena):
+        def deadly(step, arena, *more):
             source = bytes(arena[step.source.offset : step.source.offset + step.source.bytes])
             if {MARK!r} in source:
                 ctypes.string_at(0)
-            honest(step, arena)
+            return honest(step, arena, *more)
 
         return deadly
 

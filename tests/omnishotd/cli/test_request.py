@@ -86,7 +86,7 @@ def test_options_go_to_the_formats_that_know_them() -> None:
             "max_bytes": 1500,
             "metadata": "keep",
         },
-        {"compression": 6, "metadata": "keep"},
+        {"compression": 4, "metadata": "keep"},
         {"quality": 80, "lossless": True, "effort": 0, "max_bytes": None, "metadata": "keep"},
         {"quality": 70, "effort": 0, "max_bytes": 1500, "metadata": "keep"},
         {},

@@ -156,7 +156,7 @@ def test_daemon_that_must_shut_workers_in_and_cannot_refuses_to_start(
     assert not daemon.is_ready
     assert daemon.wait() == 78
     reasons = [line for line in daemon.log if "sandbox.mode is required" in line]
-    assert len(reasons) == 1, daemon.log
+    assert reasons, daemon.log  # one of each worker that came so far before the first of them ended it all
     assert "seccomp: libseccomp cannot be loaded" in reasons[0]
     assert not any("Traceback" in line for line in daemon.log)
 

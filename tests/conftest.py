@@ -45,8 +45,9 @@ def descendants(pid: int) -> set[int]:
     found: set[int] = set()
     unseen = [pid]
     while unseen:
-        for children in Path(f"/proc/{unseen.pop()}/task").glob("*/children"):
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        # One that ends meanwhile has no more children.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for children in Path(f"/proc/{unseen.pop()}/task").glob("*/children"):
                 below = [int(child) for child in children.read_text(encoding="ascii").split()]
                 found.update(below)
                 unseen += below

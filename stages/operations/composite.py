@@ -67,12 +67,8 @@ class Composite(Operation, frozen=True, tag="composite"):
         return self.opacity == 0 and source.layout is not Layout.GRAY
 
     def bound(self, overlays: Mapping[str, Raster]) -> Applicable:
-        """With its overlay."""
+        """With its overlay: only that can be applied."""
         return _Bound(self, overlays[self.overlay])
-
-    def apply(self, raster: Raster, target: Pixels | None = None) -> Raster:
-        """Only what `bound` gives can be applied."""
-        raise NotImplementedError("an overlay is needed")
 
     def lay(self, overlay: Raster, target: Pixels, layout: Layout) -> None:
         """Lay `overlay` over `target`, of a `layout` of colours."""

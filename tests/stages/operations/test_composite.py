@@ -224,8 +224,6 @@ def test_composite_that_shows_nothing_is_idle() -> None:
 
 def test_composite_names_its_overlay() -> None:
     assert Composite("logo").overlays == ("logo",)
-    with pytest.raises(NotImplementedError):
-        Composite("logo").apply(Raster.whole(np.zeros((1, 1, 3), np.uint8), Geometry(1, 1, Layout.RGB)))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import sys
 
-from ipc.child import begin
+from ipc.child import begin, leave
 
 
 def main() -> int:
@@ -15,4 +15,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -34,8 +34,8 @@ from ipc.telemetry import BrokerTelemetry, SupervisorTelemetry, Telemetry, Worke
 
 log = logging.getLogger(__name__)
 
-CATCH_UP_S: Final = 1.0
-"""Each process speaks four times as often; but a worker is silent while it works."""
+CATCH_UP_S: Final = 1.25
+"""A process speaks once a second even if it has nothing to tell; but a worker is silent while it works."""
 MEMO_S: Final = 0.2
 """Who asks more often than this gets what the one before him got: a flood of questions costs little."""
 
@@ -83,6 +83,9 @@ class Observer:
         self._unheard: set[str] = set()
         """Services of the process before this one that have not spoken to this one."""
         self._caught_up = asyncio.Event()
+        self.interest = asyncio.Event()
+        """Set when frames come, or somebody asks for figures: processes and host are worth another look."""
+        self._received = 0
         self._is_keeping_told = False
 
     def reconfigure(self, settings: Settings) -> None:
@@ -119,13 +122,20 @@ class Observer:
             for reader in self._readers:
                 reader.event(note)
         if isinstance(message, SupervisorTelemetry):
-            states = [(service.name, service.state, service.pid) for service in message.services]
-            if states != self._states:
-                self._states = states
-                self._services.forget()
-                self._health.forget()
-                for reader in self._readers:
-                    reader.services_changed()
+            self._note_states(message)
+        elif message.frames.received != self._received:
+            self._received = message.frames.received
+            self.interest.set()
+
+    def _note_states(self, message: SupervisorTelemetry) -> None:
+        states = [(service.name, service.state, service.pid) for service in message.services]
+        if states == self._states:
+            return
+        self._states = states
+        self._services.forget()
+        self._health.forget()
+        for reader in self._readers:
+            reader.services_changed()
 
     def sample(self, now_s: float) -> None:
         """Note how far things are, and keep it; to be called once a second."""
@@ -230,12 +240,15 @@ class Observer:
         return self._chronicle.latest
 
     def _measure(self, now_s: float) -> Metrics:
+        self.interest.set()
         return measure(self.collector, self.settings, self.system.figures, self._board.shown, now_s)
 
     def _list_services(self, now_s: float) -> Services:
+        self.interest.set()
         return list_services(self.health(), self.collector, self.processes.figures, self.settings, now_s)
 
     def _analyse(self, now_s: float) -> MemoryAnalysis:
+        self.interest.set()
         return analyse(self._history, self.collector.presence(now_s), self.system.figures, self.settings)
 
     def _judge_readiness(self, now_s: float) -> Readiness:

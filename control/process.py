@@ -35,6 +35,8 @@ NICENESS: Final = 5
 JUDGE_INTERVAL_S: Final = 1.0
 PROCESSES_INTERVAL_S: Final = 2.0
 """Reading all takes 3 ms with an arena of 256 MiB in use (8 processes): the kernel walks through their pages."""
+PROCESSES_QUIET_S: Final = 3.0
+"""So much longer where no frames come and nobody asks: then it is most of what the daemon does."""
 
 log = logging.getLogger(__name__)
 
@@ -171,7 +173,9 @@ async def _judge(observer: Observer, examiner: Examiner) -> None:
 
 async def _sample(observer: Observer, is_serving: asyncio.Event) -> None:
     await is_serving.wait()
+    has_interval = False
     while True:
+        observer.interest.clear()
         observer.system.sample()
         presence = observer.collector.presence(time.monotonic())
         pids = {service.name: service.pid for service in presence.services if service.pid is not None}
@@ -180,3 +184,7 @@ async def _sample(observer: Observer, is_serving: asyncio.Event) -> None:
         observer.sampled_processes(time.monotonic())
         # Not at equal intervals: what comes and goes in step with them would look like growth.
         await asyncio.sleep(PROCESSES_INTERVAL_S * random.uniform(0.75, 1.25))  # noqa: S311 - nobody is kept out by it
+        with contextlib.suppress(TimeoutError):
+            # The second sample is the first that tells of processor time.
+            await asyncio.wait_for(observer.interest.wait(), PROCESSES_QUIET_S if has_interval else 0)
+        has_interval = True

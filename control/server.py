@@ -1,11 +1,12 @@
 """uvicorn inside our process: our socket, our signals, our limits."""
 
+import asyncio
+import contextlib
 import functools
 import logging
 import resource
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Final
 
 import uvicorn
@@ -23,6 +24,8 @@ BACKLOG: Final = 1024
 """Connections that the kernel keeps for us."""
 OTHER_DESCRIPTORS: Final = PLACES_MAX + ACCEPTED_AT_ONCE + FAREWELLS_MAX + 64
 """What may be open besides subscribers, with some for sockets and files of our own."""
+TICK_S: Final = 1.0
+"""Responses tell the time of day, to the second."""
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +58,7 @@ class Server(uvicorn.Server):
             )
         )
         self._on_serving = on_serving
+        self._is_stopped = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to accept, then say so."""
@@ -69,13 +73,26 @@ class Server(uvicorn.Server):
             listener.listen(BACKLOG)
         self._on_serving()
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End all connections."""
-        for connection in list(self._shared.feeds):
-            connection.shutdown()
-        await super().shutdown(sockets)
+    async def main_loop(self) -> None:
+        """Serve until told to stop, and stop at once then. uvicorn's own turns ten times a second, and looks."""
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._is_stopped.wait(), TICK_S)
 
-    @contextmanager
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End all connections; where there is none, without the tenth of a second that uvicorn gives them."""
+        feeds = list(self._shared.feeds)
+        for connection in feeds:
+            connection.shutdown()
+        if feeds or self.server_state.connections:
+            await super().shutdown(sockets)
+            return
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
+
+    @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave signals alone: the supervisor decides when this process ends."""
         yield
@@ -83,6 +100,7 @@ class Server(uvicorn.Server):
     def stop(self) -> None:
         """End in order: accept nothing new, finish what was begun."""
         self.should_exit = True
+        self._is_stopped.set()
 
 
 def permit_descriptors(wanted: int) -> int:

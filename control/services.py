@@ -1,6 +1,7 @@
-"""Every service by name: its state, its process, how it ended last, and when it was last heard."""
+"""Every service by name: its state, its process, how it ended last, when it was last heard; how work is shared out."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
@@ -9,7 +10,7 @@ from control.health import Health, Status
 from control.metrics import worker_utilization
 from control.processes import ProcessFigures
 from ipc.settings import Settings
-from ipc.telemetry import LastExit, Posture
+from ipc.telemetry import BrokerTelemetry, LastExit, Posture
 
 
 class Exit(msgspec.Struct, frozen=True):
@@ -48,11 +49,36 @@ class ServiceHealth(msgspec.Struct, frozen=True):
     """Of a worker: what holds it back, of `no_new_privileges`, `seccomp`, `landlock` and `memory_limit_bytes`."""
 
 
+class Distribution(msgspec.Struct, frozen=True):
+    """How frames are shared out among workers, and what that goes by."""
+
+    whole_frame_pixels_max: int | Literal["auto"]
+    """As configured."""
+    whole: int
+    """Frames that one worker did as a whole, of all that this broker started."""
+    by_stages: int
+    """Frames that passed from stage to stage."""
+    hand_over_ms: float
+    """From one worker to the next, as canaries measure it."""
+    spread_from_ms: float
+    """With `auto`: a frame of several outputs and so much work is spread over idle workers."""
+    heavy_from_ms: float
+    """A frame of so much work is heavy: it passes by stages, in a lane of its own."""
+    heavy_waiting: int
+    heavy_in_work: int
+    light_about: bool
+    """Whether light frames are there, or were lately: heavy ones have no more than their share then."""
+    arena_kept_bytes: int
+    """Kept free for the heavy frame that waits for room."""
+
+
 class Services(msgspec.Struct, frozen=True):
     """Body of `GET /api/services/health`."""
 
     status: Status
     services: list[ServiceHealth]
+    distribution: Distribution | None
+    """Null until the broker has told."""
 
 
 def list_services(
@@ -92,7 +118,24 @@ def list_services(
                 sandbox=None if worker is None else _sandbox(worker.message.posture),
             )
         )
-    return Services(health.status, services)
+    broker = presence.broker
+    return Services(health.status, services, None if broker is None else _distribution(broker.message, settings))
+
+
+def _distribution(told: BrokerTelemetry, settings: Settings) -> Distribution:
+    fusion, lanes = told.fusion, told.lanes
+    return Distribution(
+        whole_frame_pixels_max=settings.pipeline.whole_frame_pixels_max,
+        whole=fusion.whole,
+        by_stages=fusion.by_stages,
+        hand_over_ms=fusion.hand_over_us / 1000,
+        spread_from_ms=fusion.spread_us_min / 1000,
+        heavy_from_ms=lanes.heavy_us / 1000,
+        heavy_waiting=lanes.waiting,
+        heavy_in_work=lanes.working,
+        light_about=lanes.is_shared,
+        arena_kept_bytes=lanes.kept_bytes,
+    )
 
 
 def _sandbox(posture: Posture) -> list[str]:

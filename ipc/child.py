@@ -1,9 +1,9 @@
 """What every child of the supervisor does first: bind its life to the supervisor's, and learn who it is."""
 
-import argparse
 import contextlib
 import ctypes
 import faulthandler
+import logging
 import os
 import resource
 import select
@@ -11,7 +11,7 @@ import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 from ipc.channel import Channel, child_channel
 from ipc.logs import start_logging
@@ -45,10 +45,12 @@ def begin(arguments: list[str]) -> Child:
     Must be called from the main thread before any other thread exists: the death signal follows the thread that asks.
     Exits when the parent is already gone.
     """
-    parser = argparse.ArgumentParser(description="A part of omnishotd; started by its supervisor, not by hand.")
-    parser.add_argument("service", help="name of this service")
-    parser.add_argument("--channel", type=int, required=True, help="descriptor of the channel to the supervisor")
-    options = parser.parse_args(arguments[1:])
+    # By hand: argparse and what it loads take 0.4 MiB and 5 ms, in each of our processes.
+    match arguments[1:]:
+        case [_, "--channel", descriptor] if descriptor.isdecimal():
+            channel_fd = int(descriptor)
+        case _:
+            sys.exit("A part of omnishotd; started by its supervisor, not by hand.")
     # The supervisor alone decides when a child ends: a Ctrl-C on the terminal reaches the whole process group, and a
     # worker that dies of it would look like a crash.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -60,7 +62,7 @@ def begin(arguments: list[str]) -> Child:
     # ORDER: ask for the death signal, then look whether the parent still lives; the other way round a parent that dies
     # in between would never be noticed.
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    channel = child_channel(options.channel)
+    channel = child_channel(channel_fd)
     start = _receive_start(channel)
     if os.getppid() != start.parent_pid:
         sys.exit("omnishotd: the supervisor is gone")
@@ -68,6 +70,13 @@ def begin(arguments: list[str]) -> Child:
     _prctl(_PR_SET_NAME, ctypes.create_string_buffer(start.service.encode()[:15]))
     start_logging(start.service, json=start.json_logs)
     return Child(start, channel)
+
+
+def leave(status: int) -> NoReturn:
+    """End at once, when all is closed that must be: the kernel takes the rest back sooner than the interpreter does."""
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def offer_to_oom_killer(score: int) -> None:

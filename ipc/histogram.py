@@ -93,16 +93,20 @@ def bucket_bounds(bucket: int) -> tuple[int, int]:
 
 def merge(snapshots: Iterable[HistogramSnapshot]) -> HistogramSnapshot:
     """Add histograms up. Merging in any order and grouping gives the same."""
-    counts = [0] * BUCKETS
+    told = [snapshot for snapshot in snapshots if snapshot.counts]
+    if not told:
+        return HistogramSnapshot()
+    first = min(snapshot.first for snapshot in told)
+    counts = [0] * (max(snapshot.first + len(snapshot.counts) for snapshot in told) - first)
     sum_us = 0
     max_us = 0
-    for snapshot in snapshots:
-        for bucket, count in enumerate(snapshot.counts, snapshot.first):
+    for snapshot in told:
+        for bucket, count in enumerate(snapshot.counts, snapshot.first - first):
             counts[bucket] += count
         sum_us += snapshot.sum_us
         max_us = max(max_us, snapshot.max_us)
     # Only who lies gets there: his sum must still be one that can be told.
-    return _packed([min(count, COUNT_MAX) for count in counts], min(sum_us, COUNT_MAX), max_us)
+    return _packed([min(count, COUNT_MAX) for count in counts], min(sum_us, COUNT_MAX), max_us, first)
 
 
 def difference(newer: HistogramSnapshot, older: HistogramSnapshot) -> HistogramSnapshot:
@@ -110,6 +114,8 @@ def difference(newer: HistogramSnapshot, older: HistogramSnapshot) -> HistogramS
 
     The longest of these durations is not known exactly: `max_us` is the upper end of its bucket.
     """
+    if (newer.first, newer.counts) == (older.first, older.counts):
+        return HistogramSnapshot()
     counts = [0] * BUCKETS
     counts[newer.first : newer.first + len(newer.counts)] = newer.counts
     for bucket, count in enumerate(older.counts, older.first):
@@ -136,7 +142,8 @@ def quantile(snapshot: HistogramSnapshot, q: float) -> float:
     return 0.0
 
 
-def _packed(counts: list[int], sum_us: int, max_us: int) -> HistogramSnapshot:
+def _packed(counts: list[int], sum_us: int, max_us: int, offset: int = 0) -> HistogramSnapshot:
+    """`counts` are of the buckets from `offset` on."""
     first, end = 0, len(counts)
     while first < end and not counts[first]:
         first += 1
@@ -144,4 +151,4 @@ def _packed(counts: list[int], sum_us: int, max_us: int) -> HistogramSnapshot:
         return HistogramSnapshot()
     while not counts[end - 1]:
         end -= 1
-    return HistogramSnapshot(first, tuple(counts[first:end]), sum_us, max_us)
+    return HistogramSnapshot(offset + first, tuple(counts[first:end]), sum_us, max_us)

@@ -28,10 +28,14 @@ class Message(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unk
 
 
 class Extent(Message, frozen=True):
-    """A piece of the arena."""
+    """A piece of the arena, or of a segment that a producer lends."""
 
     offset: int
     bytes: int
+    segment: int = 0
+    """Number of the segment, as `SegmentLent` tells it; 0: the arena."""
+    is_copied: bool = False
+    """Of a segment: not to be mapped, but read; its producer is not trusted, or parts of it were never written."""
 
 
 FormatIn = Literal["jpeg", "png", "webp", "avif", "gif"]
@@ -158,6 +162,8 @@ class Answer(Message, frozen=True):
     fault: Fault | None = None
     made: Geometry | None = None
     """Of the last step, if it was an open transform: what lies in its target."""
+    processor_us: Microseconds = 0
+    """Processor time since the answer before it. Steps take longer where they have to wait for a processor."""
 
 
 class Report(Message, frozen=True, tag="report"):
@@ -182,6 +188,30 @@ class Relay(Message, frozen=True, tag="relay"):
 
 
 ToBroker = Report | Hello | Relay
+
+# -------------------- lent segments: a socket of its own, as only such a one carries descriptors --------------------
+
+
+class Borrower(Message, frozen=True, tag="borrower"):
+    """Worker to broker, first and last of all: whose this connection is."""
+
+    incarnation: int
+
+
+class SegmentLent(Message, frozen=True, tag="lent"):
+    """Broker to worker, with the segment's descriptor, before the first batch that names it."""
+
+    number: int
+    """Among all that this broker ever opened; never used twice."""
+
+
+class SegmentGone(Message, frozen=True, tag="returned"):
+    """Broker to worker: nothing names this segment any more; unmap it."""
+
+    number: int
+
+
+ToBorrower = SegmentLent | SegmentGone
 
 # -------------------- supervisor's road --------------------
 
@@ -228,6 +258,8 @@ class WorkerGone(Message, frozen=True, tag="gone"):
 
     incarnation: int
     reason: str
+    signal: str = ""
+    """Name of the signal that ended it, as SIGBUS; empty where none did."""
 
 
 class WorkerExpected(Message, frozen=True, tag="expected"):

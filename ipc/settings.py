@@ -30,6 +30,8 @@ class FramesSettings(_Section, frozen=True, kw_only=True):
     max_pixels: int
     max_side: int
     rate_per_second: float
+    lent_directory: str = ""
+    """Where the segments lie that producers lend; empty: nothing is borrowed."""
 
 
 class PoolSettings(_Section, frozen=True, kw_only=True):
@@ -54,8 +56,9 @@ class PipelineSettings(_Section, frozen=True, kw_only=True):
     stage_timeout_ms: int
     drain_timeout_ms: int
     pools: list[PoolSettings]
-    whole_frame_pixels_max: int = 0
-    """Pictures of no more pixels pass all stages in the worker that decodes them: messages would cost too much."""
+    whole_frame_pixels_max: int | Literal["auto"] = 0
+    """Pictures of no more pixels pass all stages in the worker that decodes them: messages would cost too much. `auto`:
+    those that do not take too long."""
 
     @property
     def stages(self) -> list[str]:
@@ -63,10 +66,15 @@ class PipelineSettings(_Section, frozen=True, kw_only=True):
         return list(dict.fromkeys(stage for pool in self.pools for stage in pool.stages))
 
     def stages_run_by(self, pool: PoolSettings) -> list[Stage]:
-        """List what workers of a pool do: their own stages, and all of them to small pictures where they decode."""
+        """List what workers of a pool do: their own stages, and all of them to whole frames where they decode."""
         if self.whole_frame_pixels_max and Stage.DECODE in pool.stages:
             return list(STAGES)
         return [Stage(stage) for stage in pool.stages]
+
+    def stages_known_by(self, pool: PoolSettings) -> list[Stage]:
+        """List what they may be asked to do: who transforms can decode, for overlays, and does it to heavy frames."""
+        run = self.stages_run_by(pool)
+        return [Stage.DECODE, *run] if Stage.TRANSFORM in run and Stage.DECODE not in run else run
 
 
 class SupervisorSettings(_Section, frozen=True, kw_only=True):

@@ -23,6 +23,8 @@ TELEMETRY_BYTES_MAX: Final = 512 * 1024
 """Bound of one message: the longest there can be is a supervisor's with as many services as there may be."""
 INTERVAL_S: Final = 0.25
 """A change shows within a second: this, and half a second between two messages of the feed."""
+INTERVALS_QUIET: Final = 4
+"""Without a change the next message comes after so many intervals: it says only that the process lives."""
 SERVICES_MAX: Final = 256
 PRODUCERS_MAX: Final = 16
 """Producers told by name: those with the most waiting frames."""
@@ -159,6 +161,32 @@ class CanaryFigures(Message, frozen=True):
     """Why the last one failed; empty if it passed."""
 
 
+class FusionFigures(Message, frozen=True):
+    """Which frames pass all stages in one worker, and what that goes by."""
+
+    hand_over_us: _Count = 0
+    """What a hand-over from worker to worker costs, as canaries measure it."""
+    spread_us_min: _Count = 0
+    """Frames of several outputs and so much work are spread over workers that are idle."""
+    whole: _Count = 0
+    """Frames that were started to be done by one worker."""
+    by_stages: _Count = 0
+    """And by several."""
+
+
+class LaneFigures(Message, frozen=True):
+    """Heavy frames, and what is done for light ones."""
+
+    heavy_us: _Count = 0
+    """From so much work on a frame is heavy."""
+    waiting: _Count = 0
+    working: _Count = 0
+    kept_bytes: _Count = 0
+    """Of the arena, kept free for the next heavy frame."""
+    is_shared: bool = False
+    """Light frames are about: heavy ones have no more than their share."""
+
+
 class WorkerLoad(Message, frozen=True):
     """What the broker has given one worker to do."""
 
@@ -197,6 +225,8 @@ class BrokerTelemetry(Message, frozen=True, tag="broker"):
     events: _Events = msgspec.field(default_factory=list)
     heap: HeapFigures = HeapFigures()
     telemetry_version: Literal[2] = VERSION
+    fusion: FusionFigures = FusionFigures()
+    lanes: LaneFigures = LaneFigures()
 
 
 class LastExit(Message, frozen=True):
@@ -262,12 +292,14 @@ def decode_telemetry(data: bytes) -> Telemetry:
 class TelemetryPacer:
     """Makes telemetry when it is due and hands it on; `send` raises zmq.Again where there is no room: it is lost then.
 
-    Not for use from two threads.
+    Due an interval after the one before where something changed since, else `INTERVALS_QUIET`. Not for use from two
+    threads.
     """
 
     def __init__(self, send: Callable[[bytes], None], interval_s: float = INTERVAL_S) -> None:
         self._send = send
         self._interval_s = interval_s
+        self._offered_at_s = float("-inf")
         self._due_at_s = float("-inf")
         self._sequence = 0
         self.lost_count = 0
@@ -278,6 +310,10 @@ class TelemetryPacer:
             return 0
         return int((self._due_at_s - now_s) * 1000) + 1
 
+    def stir(self) -> None:
+        """Note that the figures change: the next message is due an interval after the one before."""
+        self._due_at_s = min(self._due_at_s, self._offered_at_s + self._interval_s)
+
     def hurry(self) -> None:
         """Make the next message due now: something changed that operators want to see at once."""
         self._due_at_s = float("-inf")
@@ -286,12 +322,15 @@ class TelemetryPacer:
         """Make and send a message if one is due; `make` gets its sequence number. True if it is on its way."""
         if now_s < self._due_at_s:
             return False
-        self._due_at_s = now_s + self._interval_s
+        self._offered_at_s = now_s
+        self._due_at_s = now_s + self._interval_s * INTERVALS_QUIET
         self._sequence += 1
         try:
             self._send(_encode(make(self._sequence)))
         except zmq.Again:
             self.lost_count += 1
+            # It may have had something to tell.
+            self.stir()
             return False
         return True
 

@@ -6,10 +6,9 @@ has been idle for a moment, and now and then between frames where it is never id
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from ipc import heap
-from ipc.arena import Arena
 from ipc.resident import Resident, resident
 
 IDLE_S: Final = 1.0
@@ -20,16 +19,23 @@ SLACK_BYTES: Final = 8 << 20
 """Private memory beyond what it was after the last trim that may stay."""
 
 
+class Shared(Protocol):
+    """Memory that is shared with other processes."""
+
+    def forget_pages(self) -> None:
+        """Let this process's view of its pages go, not their content."""
+
+
 class Upkeep:
     """Of one process. Pure but for what it is given to look and to trim with."""
 
     def __init__(
         self,
-        arena: Arena | None = None,
+        arena: Shared | None = None,
         look: Callable[[], Resident] = resident,
         trim: Callable[[], None] = heap.trim,
     ) -> None:
-        self._arena = arena
+        self._shared: list[Shared] = [] if arena is None else [arena]
         self._look = look
         self._trim = trim
         self._worked_at_s: float | None = None
@@ -38,6 +44,10 @@ class Upkeep:
         self.at_rest_bytes = look().private_bytes
         """Private memory after the last trim: what the process holds on to. Up to `SLACK_BYTES` behind the truth."""
         self.trims = 0
+
+    def look_after(self, shared: Shared) -> None:
+        """Look after further memory that is shared."""
+        self._shared.append(shared)
 
     def worked(self, now_s: float) -> None:
         """Note that something was done for a producer. A canary needs no memory worth speaking of."""
@@ -51,9 +61,10 @@ class Upkeep:
             return
         if now_s - self._worked_at_s >= IDLE_S:
             self._worked_at_s = None
+            # ORDER: some of these pages are this process's own, and what it holds on to is reckoned without them.
+            for shared in self._shared:
+                shared.forget_pages()
             self._shrink()
-            if self._arena is not None:
-                self._arena.forget_pages()
         elif now_s >= self._busy_due_at_s:
             self._busy_due_at_s = now_s + BUSY_INTERVAL_S
             self._shrink()

@@ -1,6 +1,6 @@
 """Producers' protocol, version 1, as the broker reads and writes it. PROTOCOL.md is its description for users.
 
-    request   [identity] ([empty]) [header] ([payload])       the empty part is a REQ's delimiter
+    request   [identity] ([empty]) [header] ([payload])       the empty part is a REQ's delimiter; `lent`: no payload
     reply     [identity] ([empty]) [header] ([picture] ...)
 
 A header is one MessagePack map, here decoded straight into a checked type. What the checks refuse is looked at a second
@@ -20,6 +20,8 @@ HEADER_BYTES_MAX: Final = 4096
 PRIORITY_MAX: Final = 9
 PRIORITY_DEFAULT: Final = 4
 PAGE_MAX: Final = 9999
+LENT_OFFSET_MAX: Final = 1 << 48
+LENT_BYTES_MAX: Final = 1 << 40
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Side = Annotated[int, msgspec.Meta(ge=1)]
@@ -49,6 +51,15 @@ class Input(_Map, frozen=True, kw_only=True):
         return Geometry(self.width, self.height, self.layout)
 
 
+class Lent(_Map, frozen=True, kw_only=True):
+    """Where the picture lies, in place of a payload: a piece of a segment of POSIX shared memory of the producer's."""
+
+    segment: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-][A-Za-z0-9._-]{0,254}\Z")]
+    """Its name, as `multiprocessing.shared_memory` says it: no path, and no way out of the folder that it lies in."""
+    offset: Annotated[int, msgspec.Meta(ge=0, le=LENT_OFFSET_MAX)] = 0
+    bytes: Annotated[int, msgspec.Meta(ge=1, le=LENT_BYTES_MAX)]
+
+
 class Request(_Map, frozen=True, kw_only=True):
     """A request's header."""
 
@@ -64,6 +75,7 @@ class Request(_Map, frozen=True, kw_only=True):
     priority: Annotated[int, msgspec.Meta(ge=0, le=PRIORITY_MAX)] = PRIORITY_DEFAULT
     deadline_ms: Annotated[int, msgspec.Meta(ge=1, le=600_000)] | None = None
     on_full: Literal["reject", "drop_oldest", "latest"] = "reject"
+    lent: Lent | None = None
 
 
 class InputFigures(_Map, frozen=True, kw_only=True):

@@ -26,7 +26,7 @@ from stages.raster import pixels_at
 
 if TYPE_CHECKING:
     from stages.encoders.metadata import Metadata
-    from stages.raster import Pixels
+    from stages.raster import Ground, Pixels
 
 _ENCODINGS_CACHED: Final = 64
 _REHEARSED: Final = (
@@ -48,16 +48,16 @@ class Finished(msgspec.Struct, frozen=True):
     data: bytes
 
 
-def encode(step: Encode, arena: memoryview) -> Finished:
+def encode(step: Encode, ground: memoryview | Ground) -> Finished:
     """Encode `step.source` as `step.options` say.
 
     FrameError TOO_LARGE where no quality keeps `max_bytes` or the format is for smaller pictures, ValueError where the
     step is at fault.
     """
-    pixels = pixels_at(arena, step.source, step.geometry)
+    pixels = pixels_at(ground, step.source, step.geometry)
     encoding = _encoding(step.options)
     encoding.check(step.geometry)
-    made = _made(pixels, step.geometry.layout, encoding, _metadata(encoding, step, arena))
+    made = _made(pixels, step.geometry.layout, encoding, _metadata(encoding, step, ground))
     told = raw.layout_told(step.geometry.layout).value if isinstance(encoding, RawEncoding) else None
     about = step.output, encoding.format, step.geometry.width, step.geometry.height
     return Finished(Encoded(*about, made.quality, told), made.data)
@@ -81,21 +81,21 @@ def _made(pixels: Pixels, layout: Layout, encoding: Encoding, metadata: Metadata
             raise ValueError(f"no encoder for {encoding.format}")
 
 
-def _metadata(encoding: Encoding, step: Encode, arena: memoryview) -> Metadata:
+def _metadata(encoding: Encoding, step: Encode, ground: memoryview | Ground) -> Metadata:
     match encoding:
         case WebpEncoding(metadata="keep"):
-            return kept(step.original, arena, webp.layout_written(step.geometry.layout))
+            return kept(step.original, ground, webp.layout_written(step.geometry.layout))
         case JpegEncoding(metadata="keep") | PngEncoding(metadata="keep") | AvifEncoding(metadata="keep"):
-            return kept(step.original, arena, step.geometry.layout)
+            return kept(step.original, ground, step.geometry.layout)
         case _:
             return STRIPPED
 
 
 def warm() -> None:
-    """Import and run once what frames will need, so that the first one does not wait for it."""
-    import cv2
+    """Import and run once what frames will need: later nothing can be loaded any more."""
+    # Asked for a format that it does not know yet, Pillow would load the plugins of all that there are.
+    from PIL import AvifImagePlugin, WebPImagePlugin  # noqa: F401 - they tell Pillow what they can write
 
-    cv2.setNumThreads(1)  # one worker is one core's worth
     for layout in (Layout.GRAY, Layout.RGBA):
         blank = Geometry(16, 16, layout)
         pixels = Extent(0, blank.bytes)

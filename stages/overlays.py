@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from ipc.messages import Overlay
+    from stages.raster import Ground
 
 _DECODED_BYTES_MAX: Final = 32 << 20
 _SEEN_BYTES_MAX: Final = 16 << 20
@@ -81,9 +82,9 @@ _DECODED: Final[Shelf[int]] = Shelf(_DECODED_BYTES_MAX)
 _SEEN: Final[Shelf[tuple[int, View, Layout]]] = Shelf(_SEEN_BYTES_MAX)
 
 
-def decoded_overlays(overlays: Iterable[Overlay], arena: memoryview) -> Mapping[str, Raster]:
+def decoded_overlays(overlays: Iterable[Overlay], ground: memoryview | Ground) -> Mapping[str, Raster]:
     """By name, decoded. FrameError, naming the overlay, where one cannot be."""
-    return {overlay.name: _decoded(overlay, arena) for overlay in overlays}
+    return {overlay.name: _decoded(overlay, ground) for overlay in overlays}
 
 
 def seen(overlay: Raster, view: View, layout: Layout) -> Raster:
@@ -93,12 +94,12 @@ def seen(overlay: Raster, view: View, layout: Layout) -> Raster:
     return _SEEN.find((overlay.digest, view, layout), lambda: _seen(overlay, view, layout))
 
 
-def _decoded(overlay: Overlay, arena: memoryview) -> Raster:
+def _decoded(overlay: Overlay, ground: memoryview | Ground) -> Raster:
     from stages import decoders  # not by the broker, which reads the declarations of operations
 
     def decode() -> Raster:
         try:
-            pixels = decoders.decoded(bytes_at(arena, overlay.source), overlay.format, overlay.geometry)
+            pixels = decoders.decoded(bytes_at(ground, overlay.source), overlay.format, overlay.geometry)
         except FrameError as error:
             raise FrameError(error.code, f"overlay {overlay.name}: {error.message}") from None
         pixels.flags.writeable = False

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from ipc.pixels import Geometry
 
@@ -107,19 +107,29 @@ def room_for(shape: tuple[int, ...], target: Pixels | None) -> Pixels:
     return target if target is not None and target.shape == shape else np.empty(shape, np.uint8)
 
 
-def pixels_at(arena: memoryview, extent: Extent, geometry: Geometry) -> Pixels:
+class Ground(Protocol):
+    """All memory that extents can be in, where that is more than the arena."""
+
+    def at(self, extent: Extent) -> memoryview:
+        """View of an extent, as `bytes_at` gives it."""
+
+
+def pixels_at(ground: memoryview | Ground, extent: Extent, geometry: Geometry) -> Pixels:
     """View of the pixels in `extent`, height x width x channels; drop it after use. ValueError: they do not fit."""
     import numpy as np
 
     if geometry.width < 1 or geometry.height < 1 or geometry.bytes > extent.bytes:
         raise ValueError(f"{geometry} does not fit into {extent}")
-    return np.frombuffer(bytes_at(arena, extent)[: geometry.bytes], np.uint8).reshape(
+    return np.frombuffer(bytes_at(ground, extent)[: geometry.bytes], np.uint8).reshape(
         geometry.height, geometry.width, geometry.layout.channels
     )
 
 
-def bytes_at(arena: memoryview, extent: Extent) -> memoryview:
-    """View of `extent`. ValueError where it is not inside the arena."""
-    if extent.offset < 0 or extent.bytes < 1 or extent.offset + extent.bytes > len(arena):
+def bytes_at(ground: memoryview | Ground, extent: Extent) -> memoryview:
+    """View of `extent`, where a view alone is all of the arena. ValueError where it is not inside."""
+    if not isinstance(ground, memoryview):
+        return ground.at(extent)
+    arena = ground
+    if extent.segment or extent.offset < 0 or extent.bytes < 1 or extent.offset + extent.bytes > len(arena):
         raise ValueError(f"{extent} is not inside an arena of {len(arena)} bytes")
     return arena[extent.offset : extent.offset + extent.bytes]

@@ -69,14 +69,15 @@ class Sandbox:
         else:
             self.missing.append("landlock: was accepted, and holds nothing")
 
-    def shut_calls(self, memory_limit_bytes: int) -> Posture:
+    def shut_calls(self, memory_limit_bytes: int, spare_bytes: int = 0) -> Posture:
         """Limit memory to what is mapped now and `memory_limit_bytes`, and shut all system calls that work needs not.
 
-        Memory is limited in every mode. Returns what is in force.
+        Memory is limited in every mode; the process itself can raise the limit by `spare_bytes`, and lower it again.
+        Returns what is in force.
         """
         mapped = mapped_bytes()
         if mapped:
-            _lower(resource.RLIMIT_AS, mapped + memory_limit_bytes)
+            _lower(resource.RLIMIT_AS, mapped + memory_limit_bytes, spare_bytes)
         if self._mode == "off":
             return posture()
         _lower(resource.RLIMIT_NOFILE, DESCRIPTORS_MAX)
@@ -151,8 +152,8 @@ def _is_refused(error_number: int, attempt: Callable[[], None]) -> bool:
     return False
 
 
-def _lower(limit: int, value: int) -> None:
-    """Set a limit for good; one that is lower already stays."""
+def _lower(limit: int, value: int, spare: int = 0) -> None:
+    """Set a limit, for good but for `spare`; one that is lower already stays."""
     hard = resource.getrlimit(limit)[1]
-    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-    resource.setrlimit(limit, (value, value))
+    most = value + spare if hard == resource.RLIM_INFINITY else min(value + spare, hard)
+    resource.setrlimit(limit, (min(value, most), most))

@@ -5,14 +5,16 @@ is not listed fails with EPERM, which every library takes for an answer; a death
 """
 
 import errno
+import fcntl
 import os
+import resource
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 CALLS: Final = frozenset(
     {
         # messages, over sockets that are open already
-        *("read", "readv", "write", "writev", "pread64", "recvfrom", "close"),
+        *("read", "readv", "write", "writev", "pread64", "recvfrom", "recvmsg", "close"),
         *("poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait", "epoll_ctl"),
         # memory
         *("brk", "munmap", "mremap", "madvise"),
@@ -30,7 +32,10 @@ CALLS: Final = frozenset(
     }
 )
 """Allowed whatever their arguments are. Not among them, though they look harmless: `fcntl` and `ioctl` can have signals
-sent to others, `sendmsg` carries descriptors, `newfstatat` looks at files, from which Landlock does not keep it."""
+sent to others, `sendmsg` carries descriptors, `newfstatat` looks at files, from which Landlock does not keep it.
+
+`recvmsg` takes descriptors in: those of lent segments, for reading, from the broker. Others cannot come, for it has no
+connection but those to the broker and the supervisor, and these send no others."""
 
 ABSENT: Final = ("clone3",)
 """These fail as if the kernel did not have them. The C library makes its threads by `clone` then, whose flags can be
@@ -79,6 +84,8 @@ def rules(pid: int) -> tuple[Rule, ...]:
         Rule("mprotect", (Condition(2, 0, _PROT_EXEC),)),
         # A thread, in all the namespaces that this process is in. `clone3`, whose flags lie in memory, is not there.
         Rule("clone", (Condition(0, _CLONE_THREAD, _CLONE_THREAD | _CLONE_NAMESPACES),)),
+        # As `mmap` of Python does with each descriptor that it maps: a copy of one that it has.
+        Rule("fcntl", (Condition(1, fcntl.F_DUPFD_CLOEXEC, 0xFFFFFFFF),)),
         # Over a connection that stands, to no address.
         Rule("sendto", (Condition(4, 0),)),
         # libzmq's threads set their own policy, to what it is, when the kernel first lets them run, perhaps behind this
@@ -88,8 +95,9 @@ def rules(pid: int) -> tuple[Rule, ...]:
         Rule("tgkill", (own,)),
         Rule("prctl", (Condition(0, _PR_GET_SECCOMP, 0xFFFFFFFF),)),
         Rule("prctl", (Condition(0, _PR_GET_NO_NEW_PRIVS, 0xFFFFFFFF),)),
-        # Its own limits, to look at.
+        # Its own limits, to look at; and that of its memory, to move below the one that it cannot.
         Rule("prlimit64", (Condition(0, 0, 0xFFFFFFFF), Condition(2, 0))),
+        Rule("prlimit64", (Condition(0, 0, 0xFFFFFFFF), Condition(1, resource.RLIMIT_AS, 0xFFFFFFFF))),
     )
 
 

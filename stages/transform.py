@@ -23,12 +23,12 @@ from stages.table import Table
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from stages.raster import Pixels
+    from stages.raster import Ground, Pixels
 
 _OPERATIONS_CACHED: Final = 256  # chains in use at a time; a producer that varies them costs a parse of 2 us
 
 
-def transform(step: Transform, arena: memoryview, limits: Limits) -> Geometry:
+def transform(step: Transform, ground: memoryview | Ground, limits: Limits) -> Geometry:
     """Apply `step.operations`; the last one's result comes to lie in `step.target`. Returns its geometry.
 
     ValueError where the step is at fault: then nothing was written. FrameError of an open step whose real sizes are
@@ -36,14 +36,14 @@ def transform(step: Transform, arena: memoryview, limits: Limits) -> Geometry:
     """
     import numpy as np
 
-    room = bytes_at(arena, step.target)
+    room = bytes_at(ground, step.target)
     if step.result.width < 1 or step.result.height < 1 or (not step.is_open and step.result.bytes > len(room)):
         raise ValueError(f"{step.result} does not fit into {step.target}")
-    pixels = pixels_at(arena, step.source, step.geometry)
+    pixels = pixels_at(ground, step.source, step.geometry)
     pixels.flags.writeable = False
     raster = Raster.whole(pixels, step.nominal, _denominator(step))
     passes = _passes(step.operations)
-    overlays = decoded_overlays(step.overlays, arena) if step.overlays else {}
+    overlays = decoded_overlays(step.overlays, ground) if step.overlays else {}
     if step.is_open:
         raster = _applied_by_size(passes, raster, overlays, limits)
     else:

@@ -19,10 +19,11 @@ import zmq
 
 from ipc.arena import Arena
 from ipc.channel import Channel, ChannelClosed
-from ipc.child import Child, begin
+from ipc.child import Child, begin, leave
 from ipc.errors import ErrorCode, FrameError
 from ipc.examination import Examiner
 from ipc.heap import HeapGauge
+from ipc.lending import LendingEnd, NothingArrived, lending_path, mapped_bytes_max
 from ipc.messages import (
     Answer,
     Batch,
@@ -52,6 +53,8 @@ from ipc.tether import Tether
 from ipc.upkeep import Upkeep
 from stages import decode, encode, transform
 from stages.account import StageAccount
+from stages.borrowed import Borrowed
+from stages.ground import Ground
 from stages.limits import Limits
 from stages.rehearsal import rehearse
 from stages.sandbox import EXIT_REQUIRED, Sandbox
@@ -79,13 +82,18 @@ class Worker:
     """A stage worker's loop. To be made when nothing can be opened any more: it opens nothing."""
 
     def __init__(
-        self, start: Start, channel: Channel[ToChild], arena: Arena, tether: Tether, in_force: Posture
+        self,
+        start: Start,
+        channel: Channel[ToChild],
+        ground: Ground,
+        tether: Tether,
+        in_force: Posture,
     ) -> None:
         self._start = start
         frames = start.settings.frames
         self._limits = Limits(max_side=frames.max_side, max_pixels=frames.max_pixels)
         self._channel = channel
-        self._arena = arena
+        self._ground = ground
         self._tether = tether
         self._socket = tether.socket
         self._posture = in_force
@@ -96,9 +104,13 @@ class Worker:
         # Where canaries are counted: nowhere that is told.
         self._canary_accounts = {stage: StageAccount() for stage in self._accounts}
         self._tasks = 0
+        self._processor_us = time.process_time_ns() // 1000
+        """Taken by this process until its last answer."""
         self._heap = HeapGauge()
         self._examiner = Examiner(start.service, channel.send)
-        self._upkeep = Upkeep(arena)
+        self._upkeep = Upkeep(ground)
+        self._is_listening = False
+        """Whether it is looked at what the broker says of lent segments: from the first of them on."""
         self._wear = Wear(start.settings.memory, start.incarnation)
         self._is_worn = False
         self._answers: list[Answer] = []
@@ -126,6 +138,8 @@ class Worker:
                 if self._tether.is_lost:
                     # Both may be seen in one look: the supervisor's word comes before what it explains.
                     return self._is_stopped
+            if self._ground.borrowed is not None:
+                self._hear_of_segments(self._ground.borrowed, ready)
             if self._socket in ready:
                 self._work_on(self._batches.decode(self._socket.recv()))
             self._pass_time(time.monotonic())
@@ -137,6 +151,21 @@ class Worker:
                 self._is_stopped = True
             elif isinstance(message, Examine):
                 self._examiner.take(message, time.monotonic())
+
+    def _hear_of_segments(self, borrowed: Borrowed, ready: Mapping[object, int]) -> None:
+        """Learn which segment is gone, or announced already."""
+        if not self._is_listening:
+            if borrowed.is_held:
+                self._is_listening = True
+                self._poller.register(borrowed.fileno(), zmq.POLLIN)
+        elif borrowed.fileno() in ready:
+            try:
+                borrowed.listen()
+            except NothingArrived as error:
+                # The broker is gone, as the tether will say, or has no more to lend.
+                log.debug("lent segments: %s", error)
+                self._poller.unregister(borrowed.fileno())
+                self._is_listening = False
 
     def _pass_time(self, now_s: float) -> None:
         """Do what is due beside the work."""
@@ -170,6 +199,7 @@ class Worker:
         """Run a task's steps. Whatever a step raises ends this task alone."""
         if not task.is_canary:
             self._tasks += 1
+            self._telemetry.stir()
             self._upkeep.worked(time.monotonic())
         accounts = self._canary_accounts if task.is_canary else self._accounts
         step_us: list[int] = []
@@ -197,7 +227,11 @@ class Worker:
             account.completed += 1
             account.latency.record(took_us)
             step_us.append(took_us)
-        self._answers.append(Answer(task.lease, step_us, encoded, fault, made))
+        processor_us = time.process_time_ns() // 1000
+        self._answers.append(
+            Answer(task.lease, step_us, encoded, fault, made, max(processor_us - self._processor_us, 0))
+        )
+        self._processor_us = processor_us
         self._parts.extend(parts)
 
     def _run(
@@ -206,14 +240,14 @@ class Worker:
         """Run one step. `made` is what the step before it made, where only its pixels told the size; returns the same
         of this one."""
         if isinstance(step, Decode):
-            decode.decode(step, self._arena.view)
+            decode.decode(step, self._ground)
         elif isinstance(step, Transform):
-            geometry = transform.transform(step, self._arena.view, self._limits)
+            geometry = transform.transform(step, self._ground, self._limits)
             return geometry if step.is_open else None
         else:
             if step.is_open:
                 step = _measured(step, made)
-            picture = encode.encode(step, self._arena.view)
+            picture = encode.encode(step, self._ground)
             encoded.append(picture.encoded)
             # Copied, and here, where a shortage of memory is this task's alone. To save the copy pyzmq would start
             # threads and a context of its own, which a worker that is shut in cannot.
@@ -261,7 +295,7 @@ def _stage_of(step: Step) -> Stage:
 def stages_of(start: Start) -> list[Stage]:
     """List the stages that this worker may be asked to run."""
     pipeline = start.settings.pipeline
-    return next(pipeline.stages_run_by(pool) for pool in pipeline.pools if pool.stages == start.stages)
+    return next(pipeline.stages_known_by(pool) for pool in pipeline.pools if pool.stages == start.stages)
 
 
 def connected(tether: Tether, channel: Channel[ToChild]) -> bool:
@@ -278,6 +312,17 @@ def connected(tether: Tether, channel: Channel[ToChild]) -> bool:
             return False
         tether.look()
     return True
+
+
+def borrowed_by(start: Start) -> Borrowed | None:
+    """Connect to where lent segments are had; None where nothing is borrowed. Raises OSError.
+
+    To be called when the connection to the broker is made: it listens there before it does on the frames' road.
+    """
+    frames = start.settings.frames
+    if not frames.lent_directory:
+        return None
+    return Borrowed(LendingEnd(lending_path(start.work_endpoint), start.incarnation), mapped_bytes_max(frames))
 
 
 def await_end(channel: Channel[ToChild]) -> int:
@@ -306,12 +351,14 @@ def serve(child: Child, context: zmq.Context[zmq.Socket[bytes]]) -> int:
         with contextlib.closing(Tether(context, start.work_endpoint, start.incarnation)) as tether:
             if not connected(tether, channel):
                 return 0
-            in_force = sandbox.shut_calls(settings.memory.worker_limit_mb << 20)
+            # ORDER: before memory is limited to what is mapped and what work may take.
+            ground = Ground(arena, borrowed_by(start))
+            in_force = sandbox.shut_calls(settings.memory.worker_limit_mb << 20, mapped_bytes_max(settings.frames))
             if sandbox.refusal:
                 channel.send(Unable(sandbox.refusal, EXIT_REQUIRED))
                 return EXIT_REQUIRED
             sandbox.tell(in_force)
-            worker = Worker(start, channel, arena, tether, in_force)
+            worker = Worker(start, channel, ground, tether, in_force)
             # What was made so far lives as long as the process: the collector need not walk it again and again.
             gc.freeze()
             # ORDER: who is replaced by this worker gets nothing more as soon as it is ready.
@@ -336,4 +383,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -1,18 +1,19 @@
 """What holds for every test: it leaves no process, no shared memory and no descriptor behind."""
 
-import contextlib
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from multiprocessing import resource_tracker as tracker
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.daemon import Daemon
+from tests.leftovers import descendants, segments, segments_left
 from tests.waiting import eventually
 
 # The machine may be busy, so no example has a time limit. The same examples are tried each time, so that a run tells of
@@ -20,38 +21,34 @@ from tests.waiting import eventually
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("checked", settings.get_profile("patient"), derandomize=True, database=None)
 settings.load_profile("patient" if os.environ.get("NEW_EXAMPLES") else "checked")
+DAEMONS_FOLDERS: Final = frozenset({"chaos", "system", "systemd"})
+"""Of tests with real daemons, some of which they start by other ways than the fixtures below."""
 
-SHM = Path("/dev/shm")  # noqa: S108 - the kernel's fixed place of POSIX shared memory
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have all tests with real daemons run in one process, one after another, where there are several (`-n`)."""
+    for item in items:
+        uses = getattr(item, "fixturenames", ())
+        if "runtime_directory" in uses or item.path.parent.name in DAEMONS_FOLDERS:
+            item.add_marker(pytest.mark.xdist_group("daemons"))
 
 
 @pytest.fixture(autouse=True)
 def _leaves_nothing_behind() -> Iterator[None]:
     """Fail a test that leaks, after giving what it ended a moment to be gone."""
-    shm_before = set(SHM.iterdir())
+    shm_before = segments()
     processes_before = descendants(os.getpid())
 
     yield
 
     eventually(lambda: descendants(os.getpid()) <= processes_before, within_s=5.0, what="child processes are gone")
-    eventually(lambda: set(SHM.iterdir()) <= shm_before, within_s=5.0, what="nothing is left in shared memory")
+    eventually(lambda: not segments_left(shm_before), within_s=5.0, what="nothing is left in shared memory")
 
 
-def descendants(pid: int) -> set[int]:
-    """All processes below one, the dead that nobody has waited for among them.
-
-    From the kernel's own lists (proc(5)): psutil looks at every process of the machine, which took most of the time of
-    thousands of small tests.
-    """
-    found: set[int] = set()
-    unseen = [pid]
-    while unseen:
-        # One that ends meanwhile has no more children.
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            for children in Path(f"/proc/{unseen.pop()}/task").glob("*/children"):
-                below = [int(child) for child in children.read_text(encoding="ascii").split()]
-                found.update(below)
-                unseen += below
-    return found
+@pytest.fixture(scope="session")
+def resource_tracker() -> None:
+    """The process of `multiprocessing` that stays once a process has made shared memory; there before any test."""
+    tracker.ensure_running()
 
 
 @pytest.fixture
@@ -76,5 +73,20 @@ def daemon_with(runtime_directory: Path) -> Iterator[Callable[..., Daemon]]:
 
         def start(*assignments: str, **options: Any) -> Daemon:
             return stack.enter_context(Daemon(runtime_directory, *assignments, **options))
+
+        yield start
+
+
+@pytest.fixture
+def open_daemon(daemon_with: Callable[..., Daemon]) -> Iterator[Callable[..., Daemon]]:
+    """Starts a real daemon that every user of this machine may send frames to."""
+    with tempfile.TemporaryDirectory(prefix="oms-") as folder:
+        Path(folder).chmod(0o755)
+
+        def start(*assignments: str) -> Daemon:
+            endpoint = f"ipc://{folder}/frames.sock"
+            daemon = daemon_with(f"frames.endpoints=['{endpoint}']", 'frames.socket_mode="0666"', *assignments)
+            daemon.endpoint = endpoint
+            return daemon
 
         yield start

@@ -55,14 +55,17 @@ PIXELS: Final = ("numpy", "cv2", "simplejpeg", "cykooz", "PIL")
 WEB: Final = ("starlette", "uvicorn")
 CONFIGURATION: Final = ("pydantic", "click", "rich")
 
+PROCESSES: Final = ("multiprocessing", "subprocess", "argparse")
+"""2.5 MiB in each process that has no use for them."""
+
 LOADS_NOTHING_OF: Final = {
     "ipc.child": (*PIXELS, *WEB, *CONFIGURATION, "pythonjsonlogger"),
     "omnishotd.cli": (*PIXELS, *WEB, "pydantic", "rich", "zmq", "msgspec", "logging", "websockets"),
     "omnishotd.config": (*PIXELS, *WEB, "click", "rich", "zmq"),
-    "omnishotd.broker.__main__": (*PIXELS, *WEB, *CONFIGURATION, "psutil"),
+    "omnishotd.broker.__main__": (*PIXELS, *WEB, *CONFIGURATION, *PROCESSES, "psutil"),
     "omnishotd.supervisor.__main__": (*PIXELS, *WEB, *CONFIGURATION),
     "omnishotd.client": ("cv2", "simplejpeg", "cykooz", "PIL", *WEB, *CONFIGURATION, "msgspec", "psutil"),
-    "stages.worker": (*WEB, *CONFIGURATION, "psutil"),
+    "stages.worker": (*WEB, *CONFIGURATION, *PROCESSES, "cv2", "psutil"),
     "control.__main__": (*PIXELS, *CONFIGURATION[:1], "rich"),
 }
 

@@ -1,5 +1,6 @@
 """Entry of the broker's process; started by the supervisor."""
 
+import contextlib
 import gc
 import logging
 import os
@@ -8,8 +9,9 @@ from typing import NoReturn
 
 import zmq
 
+from ipc import heap
 from ipc.channel import ChannelClosed
-from ipc.child import begin
+from ipc.child import begin, leave
 from ipc.messages import Ready, Unable
 from ipc.sockets import make_context
 from omnishotd.broker.allowance import limit_memory, raise_descriptors
@@ -35,6 +37,8 @@ def main() -> None:
         except (DoorUnusable, zmq.ZMQError) as error:
             child.channel.send(Unable(str(error), EXIT_ADDRESS_TAKEN))
             sys.exit(EXIT_ADDRESS_TAKEN)
+        with contextlib.suppress(OSError):
+            heap.trim()
         # What was made so far lives as long as the process: the collector need not walk it again and again.
         gc.freeze()
         # Frames hold no cycles: they go when they are let go of. Looking for cycles among ten thousand remembered
@@ -63,3 +67,4 @@ def _end(reason: str) -> NoReturn:
 
 if __name__ == "__main__":
     main()
+    leave(0)

@@ -3,6 +3,9 @@
 In this order, the cheap questions first: is the producer within its rate, is the frame too large, is the request's name
 known already (only then its payload is looked at, to see whether it is the same), does the daemon stop, is there room,
 is the payload poison, is it a picture we can process.
+
+What is lent is no payload yet: an encoded picture is copied when its payload is to be looked at, and is as good as sent
+from then on; raw pixels stay where they are, and go by their place, as nobody here looks at them.
 """
 
 import secrets
@@ -21,6 +24,7 @@ from omnishotd.broker.plan import Planner
 from omnishotd.broker.quarantine import Quarantine
 from omnishotd.broker.replies import Reply
 from omnishotd.broker.schedule import Room, Schedule
+from omnishotd.broker.segments import Loan, Segments
 
 RETRY_AFTER_MS_MIN: Final = 10
 RETRY_AFTER_MS_MAX: Final = 5_000
@@ -68,8 +72,10 @@ class Admission:
         quarantine: Quarantine,
         planner: Planner,
         trace_prefix: str,
+        segments: Segments | None = None,
     ) -> None:
         self._schedule = schedule
+        self._segments = segments
         self._window = window
         self._quarantine = quarantine
         self._frame_bytes_max = settings.frames.max_frame_bytes
@@ -101,24 +107,34 @@ class Admission:
         if self._window.in_flight(key) is None:
             # A frame in flight has its own reply to come: a refusal would be a second.
             self._check_rate(sender, now_us)
-        if payload is None:
+        loan = None
+        if request.lent is not None:
+            found = self._borrow_or_join(sender, request, payload, now_us, interval_us)
+            if isinstance(found, Joined):
+                return found
+            loan, payload_bytes = found, found.payload_bytes
+        elif payload is None:
             raise FrameError(ErrorCode.BAD_REQUEST, "payload: the message has a header and no picture")
-        if len(payload) > self._frame_bytes_max:
-            message = f"payload: {len(payload)} bytes, at most {self._frame_bytes_max} are taken"
+        else:
+            payload_bytes = len(payload)
+        if payload_bytes > self._frame_bytes_max:
+            what = "payload" if loan is None else "lent.bytes"
+            message = f"{what}: {payload_bytes} bytes, at most {self._frame_bytes_max} are taken"
             raise FrameError(ErrorCode.TOO_LARGE, message)
         known = self._window.known(key, now_us)
         if known is not None:
-            return self._again(known, key, self._fingerprint(self._digest(payload), request))
+            return self._again(known, key, self._fingerprint(self._digest(_looked_at(payload, loan), loan), request))
         if self.is_draining:
             raise Refused(ErrorCode.SHUTTING_DOWN, "the daemon is stopping and takes no new frames")
-        room = self._schedule.room(sender.peer.id, key.scope, request.stream, request.on_full, len(payload))
+        room = self._schedule.room(sender.peer.id, key.scope, request.stream, request.on_full, payload_bytes)
         if not room.is_there:
             raise self._busy(interval_us)
         # A flood ends above, and has cost nothing for each byte of it.
-        digest = self._digest(payload)
+        payload = _looked_at(payload, loan)
+        digest = self._digest(payload, loan)
         if self._quarantine.holds(digest, now_us):
             raise FrameError(ErrorCode.POISON, "payload: these bytes killed their workers lately, and are refused")
-        plan = self._planner.plan(request, payload)
+        plan = self._planner.plan(request, payload, loan)
         self._last_number += 1
         frame = Frame(
             number=self._last_number,
@@ -133,6 +149,7 @@ class Admission:
             plan=plan,
             arrived_us=now_us,
             deadline_us=now_us + 1000 * (request.deadline_ms or self._timeout_ms),
+            loan=loan if loan is not None and loan.is_pixels else None,
         )
         return Admitted(frame, room)
 
@@ -140,7 +157,32 @@ class Admission:
         """Tell in which time about half of the queue will be done."""
         return min(max(self._schedule.count * interval_us // 2_000, RETRY_AFTER_MS_MIN), RETRY_AFTER_MS_MAX)
 
-    def _digest(self, payload: Payload) -> int:
+    def _borrow_or_join(
+        self, sender: Sender, request: Request, payload: Payload | None, now_us: int, interval_us: int
+    ) -> Loan | Joined:
+        """Find what is lent in place of a payload. Raises `FrameError`."""
+        try:
+            return self._borrow(sender, request, payload, now_us)
+        except FrameError as error:
+            frame = self._window.in_flight(request_key(sender, request))
+            if frame is not None and frame.request == request:
+                # A frame goes on without its segment's name: so it does for who asks for it again.
+                return Joined(frame)
+            if error.code is ErrorCode.BUSY:
+                raise Refused(error.code, error.message, self.retry_after_ms(interval_us)) from None
+            raise
+
+    def _borrow(self, sender: Sender, request: Request, payload: Payload | None, now_us: int) -> Loan:
+        if payload is not None:
+            raise FrameError(ErrorCode.BAD_REQUEST, "lent: excludes a payload part")
+        if self._segments is None or request.lent is None:
+            raise FrameError(ErrorCode.BAD_REQUEST, "lent: not taken here")
+        is_pixels = request.input is not None and request.input.raw_geometry is not None
+        return self._segments.lend(sender.peer.uid, request.lent, now_us, is_pixels=is_pixels)
+
+    def _digest(self, payload: Payload, loan: Loan | None) -> int:
+        if loan is not None and loan.is_pixels:
+            return loan.identity
         return xxh3_64_intdigest(payload, self._digest_seed)
 
     def _fingerprint(self, digest: int, request: Request) -> int:
@@ -170,3 +212,10 @@ class Admission:
 def request_key(sender: Sender, request: Request) -> RequestKey:
     """Name a request: its id, in the scope that its sender has."""
     return RequestKey(sender.peer.scope(request.client, sender.identity), request.id or "")
+
+
+def _looked_at(payload: Payload | None, loan: Loan | None) -> Payload:
+    """Return the bytes that are to be looked at. Raises `FrameError` where they are lent and not there any more."""
+    if loan is not None:
+        return loan.payload()
+    return b"" if payload is None else payload

@@ -2,6 +2,11 @@
 
 A worker has credit for `BATCHES_MAX` messages, so that the next one lies ready when it finishes. A message carries
 several jobs only where these are small and more jobs wait than workers: a frame never waits for company.
+
+A heavy frame's job gets an idle worker, and nothing is put behind it. While there are light frames about, heavy ones
+have at most half of a pool's workers, the one who has least to do is kept free for them, and decoding them is left to
+those who transform, who have the libraries for it and little else to do. A pool's only worker has for light frames as
+long as the heavy one before them took.
 """
 
 from collections import deque
@@ -63,6 +68,8 @@ class Worker:
     """Has a successor: gets nothing more, and ends when it holds nothing."""
     held: int = 0
     """Jobs in `batches`."""
+    has_heavy: bool = False
+    """Whether it is at a heavy frame: then that is all it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,12 @@ class Crew:
 
     def __init__(self, pools: Sequence[PoolSettings]) -> None:
         self._ready: list[deque[Job]] = [deque() for _ in pools]
+        self._heavy: list[deque[Job]] = [deque() for _ in pools]
+        """As `_ready`, of heavy frames."""
+        self._helped: list[int | None] = [_helped_by(pool, pools) for pool in pools]
+        """By pool, whose heavy jobs it does if it has none of its own."""
+        self._light_until_us = [0 for _ in pools]
+        """By pool with one worker: how long light frames go first."""
         self._members: list[list[Worker]] = [[] for _ in pools]
         """By pool, who may get jobs."""
         self._workers: dict[int, Worker] = {}
@@ -127,7 +140,7 @@ class Crew:
 
     def stranded(self) -> list[Frame]:
         """List the frames that wait for a pool which has nobody and will have nobody."""
-        return [job.frame for pool in self._deserted() for job in self._ready[pool]]
+        return [job.frame for pool in self._deserted() for job in (*self._ready[pool], *self._heavy[pool])]
 
     def _deserted(self) -> set[int]:
         return self._failed - {worker.pool for worker in self._workers.values()} if self._failed else self._failed
@@ -147,27 +160,30 @@ class Crew:
 
     def add(self, job: Job, *, first: bool = False) -> None:
         """Make a job ready; `first` for one that has waited before. A canary's goes first always."""
+        ready = (self._heavy if job.frame.is_heavy else self._ready)[job.pool]
         if first or job.frame.is_canary:
-            self._ready[job.pool].appendleft(job)
+            ready.appendleft(job)
         else:
-            self._ready[job.pool].append(job)
+            ready.append(job)
 
     def ready_frames(self) -> list[Frame]:
         """List the frames of all jobs that wait for a worker, once a job."""
-        return [job.frame for ready in self._ready for job in ready]
+        return [job.frame for ready in (*self._ready, *self._heavy) for job in ready]
 
     def discard(self, frame: Frame) -> None:
         """Forget the ready jobs of a frame that was answered otherwise."""
-        for ready in self._ready:
+        for ready in self._heavy if frame.is_heavy else self._ready:
             for job in [job for job in ready if job.frame is frame]:
                 ready.remove(job)
 
-    def assign(self, now_us: int) -> list[Assignment]:
-        """Give out ready jobs as far as there is credit."""
+    def assign(self, now_us: int, *, is_shared: bool = False) -> list[Assignment]:
+        """Give out ready jobs as far as there is credit. `is_shared`: whether light frames are about."""
         assignments: list[Assignment] = []
-        for ready, members in zip(self._ready, self._members, strict=True):
+        is_heavy = any(self._heavy)
+        for pool, (ready, members) in enumerate(zip(self._ready, self._members, strict=True)):
+            kept = self._assign_heavy(pool, now_us, assignments, is_shared=is_shared) if is_heavy else None
             while ready:
-                assignment = self._assign_next(ready, members, now_us)
+                assignment = self._assign_next(ready, members, kept, now_us)
                 if assignment is None:
                     break
                 assignments.append(assignment)
@@ -175,6 +191,9 @@ class Crew:
 
     def answered(self, worker: Worker, job: Job, now_us: int) -> None:
         """Note that a worker answered a job."""
+        if worker.has_heavy:
+            worker.has_heavy = False
+            self._light_until_us[worker.pool] = 2 * now_us - worker.since_us
         worker.since_us = now_us
         for batch in worker.batches:
             if job in batch.jobs:
@@ -213,9 +232,43 @@ class Crew:
         if worker in self._members[worker.pool]:
             self._members[worker.pool].remove(worker)
 
-    def _assign_next(self, ready: deque[Job], members: list[Worker], now_us: int) -> Assignment | None:
+    def _assign_heavy(self, pool: int, now_us: int, assignments: list[Assignment], *, is_shared: bool) -> Worker | None:
+        """Give heavy jobs to idle workers of a pool. Returns the one that is to become idle for the next of them."""
+        while ready := self._heavy_for(pool, is_shared=is_shared):
+            worker = self._taker_of_heavy(pool, now_us, is_shared=is_shared)
+            if worker is None or worker.batches:
+                return worker
+            job = ready.popleft()
+            worker.has_heavy = True
+            assignments.append(_assigned(worker, [job], now_us))
+        return None
+
+    def _heavy_for(self, pool: int, *, is_shared: bool) -> deque[Job]:
+        """Choose the heavy jobs that a pool is to do: its own first, so that what was begun is finished."""
+        own = self._heavy[pool]
+        helped = self._helped[pool]
+        return own if own or helped is None or not is_shared else self._heavy[helped]
+
+    def _taker_of_heavy(self, pool: int, now_us: int, *, is_shared: bool) -> Worker | None:
+        """Choose a pool's next worker for a heavy job. It may have to finish what it holds. None if it is not to be."""
+        members = [worker for worker in self._members[pool] if not worker.is_condemned]
+        at_heavy = sum(worker.has_heavy for worker in members)
+        if is_shared:
+            if self._is_helped(pool) or at_heavy >= (len(members) + 1) // 2:
+                return None
+            if len(members) == 1 and self._ready[pool] and now_us < self._light_until_us[pool]:
+                return None
+        return min((worker for worker in members if not worker.has_heavy), key=_load, default=None)
+
+    def _is_helped(self, pool: int) -> bool:
+        """Tell whether another pool, which has workers, does this one's heavy jobs."""
+        return any(helped == pool and members for helped, members in zip(self._helped, self._members, strict=True))
+
+    def _assign_next(
+        self, ready: deque[Job], members: list[Worker], kept: Worker | None, now_us: int
+    ) -> Assignment | None:
         suspect = ready[0].frame.suspect
-        takers = [worker for worker in members if _can_take(worker, suspect=suspect)]
+        takers = [worker for worker in members if worker is not kept and _can_take(worker, suspect=suspect)]
         if not takers:
             return None
         jobs = [ready.popleft()]
@@ -224,16 +277,27 @@ class Crew:
             share = min(JOBS_PER_BATCH_MAX, -(-(len(ready) + 1) // len(takers)))
             while ready and len(jobs) < share and _is_small(ready[0]) and not ready[0].frame.suspect:
                 jobs.append(ready.popleft())
-        if not worker.batches:
-            worker.since_us = now_us
-        worker.batches.append(Batch(list(jobs)))
-        worker.held += len(jobs)
-        return Assignment(worker, jobs)
+        return _assigned(worker, jobs, now_us)
+
+
+def _assigned(worker: Worker, jobs: list[Job], now_us: int) -> Assignment:
+    if not worker.batches:
+        worker.since_us = now_us
+    worker.batches.append(Batch(list(jobs)))
+    worker.held += len(jobs)
+    return Assignment(worker, jobs)
+
+
+def _helped_by(pool: PoolSettings, pools: Sequence[PoolSettings]) -> int | None:
+    """Find the pool whose heavy frames this one can decode: its workers know how, for overlays."""
+    if Stage.TRANSFORM not in pool.stages or Stage.DECODE in pool.stages:
+        return None
+    return next((index for index, other in enumerate(pools) if Stage.DECODE in other.stages), None)
 
 
 def _can_take(worker: Worker, *, suspect: bool) -> bool:
     """Tell whether a worker has credit. A suspect gets a worker of its own, and keeps it to itself."""
-    if worker.is_condemned:
+    if worker.is_condemned or worker.has_heavy:
         return False
     if suspect or not worker.batches:
         return not worker.batches

@@ -60,7 +60,7 @@ def load_figures(workers: Iterable[Worker]) -> dict[str, WorkerLoad]:
 def _held_bytes(frame: Frame) -> int:
     """Bytes of the arena that are taken for a frame."""
     extents = [frame.source, frame.pixels, *frame.results, *frame.overlays] if frame.block is None else [frame.block]
-    return sum(aligned(extent.bytes) for extent in extents if extent is not None)
+    return sum(aligned(extent.bytes) for extent in extents if extent is not None and not extent.segment)
 
 
 def _name(frame: Frame) -> str:

@@ -7,30 +7,33 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-import msgspec
-
 from ipc.errors import ErrorCode, FrameError
 from ipc.events import EventKind, EventLog
 from ipc.extents import ExtentAllocator
 from ipc.messages import Answer, Extent, Fault, Task
 from ipc.settings import Settings
-from ipc.wire import PingReply, Request, RequestRefused, decode_request, encode_reply
-from omnishotd import __version__
+from ipc.wire import Request, RequestRefused, decode_request
 from omnishotd.broker.account import Account
 from omnishotd.broker.admission import Admission, Admitted, Joined, Refused, request_key
 from omnishotd.broker.canary import Canary
+from omnishotd.broker.cost import Costs
 from omnishotd.broker.crew import Assignment, Crew, Worker
+from omnishotd.broker.cuts import Cuts
 from omnishotd.broker.deadlines import NEVER_US, Deadlines
 from omnishotd.broker.duplicates import DuplicateWindow
 from omnishotd.broker.frame import IN_WORK, Frame, FrameState, InvariantError, Payload, Sender
-from omnishotd.broker.info import info_reply
-from omnishotd.broker.ledger import Ledger, Outcome
+from omnishotd.broker.info import about
+from omnishotd.broker.lanes import Lanes
+from omnishotd.broker.ledger import Ledger
+from omnishotd.broker.loans import LoanLost
+from omnishotd.broker.outcome import Outcome
 from omnishotd.broker.overlays import Overlays
 from omnishotd.broker.plan import Planner, compile_presets
 from omnishotd.broker.quarantine import Quarantine
+from omnishotd.broker.reloaded import reloaded
 from omnishotd.broker.replies import Reply, error_reply, ok_reply
 from omnishotd.broker.schedule import Schedule
-from omnishotd.broker.sharing import Sharing
+from omnishotd.broker.segments import Segments
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +55,7 @@ class Flow:
         write: Callable[[Extent, Payload], None],
         send: Send,
         overlays: Overlays | None = None,
+        segments: Segments | None = None,
     ) -> None:
         pipeline = settings.pipeline
         self._settings = settings
@@ -60,7 +64,8 @@ class Flow:
         self._stage_timeout_us = pipeline.stage_timeout_ms * 1000
         self.schedule = Schedule(pipeline.queue_limit, pipeline.queue_max_bytes)
         self.crew = Crew(pipeline.pools)
-        self.ledger = Ledger(allocator, write, self.crew, pipeline.pools, pipeline.whole_frame_pixels_max)
+        self.costs = Costs()
+        self.ledger = Ledger(allocator, write, self.crew, pipeline.pools, pipeline.whole_frame_pixels_max, self.costs)
         self.account = Account()
         self.events = EventLog()
         self._pool_names = [pool.name for pool in pipeline.pools]
@@ -71,8 +76,10 @@ class Flow:
         self._allocator = allocator
         planner = Planner(settings.frames, compile_presets(settings.presets), overlays or {}, allocator)
         self._quarantine = Quarantine()
-        self._admission = Admission(settings, self.schedule, self._window, self._quarantine, planner, trace_prefix)
-        self._sharing = Sharing(pipeline.max_concurrent_jobs)
+        self._admission = Admission(
+            settings, self.schedule, self._window, self._quarantine, planner, trace_prefix, segments
+        )
+        self.lanes = Lanes(self.schedule, self.ledger, pipeline.max_concurrent_jobs)
         self._interval_us = INTERVAL_US_FIRST
         self._finished_us = 0
         self._look_at_us = NEVER_US
@@ -95,7 +102,7 @@ class Flow:
         elif request.op == "cancel":
             self._cancel(sender, request, now_us)
         else:
-            self._send(sender, self._about(request), now_us)
+            self._send(sender, about(request, self._settings, self._epoch), now_us)
 
     def _process(self, sender: Sender, request: Request, payload: Sequence[Payload], now_us: int) -> None:
         request_id = request.id or ""
@@ -129,13 +136,18 @@ class Flow:
     def _admit(self, admitted: Admitted, now_us: int) -> None:
         self.account.received += 1
         frame = admitted.frame
-        self._sharing.submitted(frame.producer, now_us)
+        self.costs.weigh(frame)
+        self.lanes.submitted(frame, now_us)
         for victim in admitted.room.victims:
             message = f"gave way to a newer frame of its stream ({frame.request.on_full})"
             self._end(victim, Fault(ErrorCode.DROPPED, message), now_us)
         for victim in admitted.room.displaced:
             message = "the queue is full: gave way to a producer with fewer frames waiting"
             self._end(victim, Fault(ErrorCode.BUSY, message), now_us)
+        if frame.request.lent is not None:
+            self.account.payload_bytes += frame.request.lent.bytes
+        if frame.loan is not None:
+            frame.loan.hold()
         self._window.admit(frame)
         self.schedule.push(frame)
         self._deadlines.add(frame)
@@ -152,13 +164,6 @@ class Flow:
         frame = self._window.in_flight(request_key(sender, request))
         if frame is not None:
             self._end(frame, Fault(ErrorCode.CANCELLED, "cancelled by its producer"), now_us)
-
-    def _about(self, request: Request) -> Reply:
-        if request.op == "info":
-            header = encode_reply(info_reply(request.id or "", self._settings, self._epoch))
-        else:
-            header = encode_reply(PingReply(id=request.id or "", epoch=self._epoch, version=__version__))
-        return Reply(header, (), len(header))
 
     # ---- to and from workers
 
@@ -180,15 +185,26 @@ class Flow:
 
     def start_waiting(self, now_us: int) -> None:
         """Take a canary that is due, and waiting frames, into work, as far as jobs and arena allow."""
+        while True:
+            try:
+                self._start_waiting(now_us)
+            except LoanLost as lost:
+                self._end(lost.frame, lost.fault, now_us)
+            else:
+                return
+
+    def _start_waiting(self, now_us: int) -> None:
         if now_us >= self.canary.due_us:
             self._send_canary(now_us)
-        if not self.ledger.start_again():
+        recalled = self.ledger.start_again()
+        if recalled is not None and not recalled.is_heavy:
             return
-        places = self._sharing.places(now_us)
-        while self.ledger.working < places:
-            frame = self.schedule.peek()
-            if frame is None or not self.ledger.start(frame):
-                return
+        self.lanes.begin(now_us, recalled)
+        while (frame := self.lanes.next()) is not None:
+            if not self.ledger.start(frame, self.lanes.kept_bytes):
+                self.lanes.found_no_room(frame)
+                continue
+            self.lanes.started(frame)
             self.schedule.take(frame)
             frame.times.queue = now_us - frame.arrived_us
             self.account.start(frame.times.queue)
@@ -197,7 +213,7 @@ class Flow:
         """Give out what is ready: the tasks of one message for each of some workers."""
         for frame in dict.fromkeys(self.crew.stranded()):
             self._end(frame, Fault(ErrorCode.INTERNAL, "no worker is left that could finish it"), now_us)
-        assignments = self.crew.assign(now_us)
+        assignments = self.crew.assign(now_us, is_shared=self.lanes.is_shared(now_us))
         if assignments:
             self._look_at_us = min(self._look_at_us, now_us + self._stage_timeout_us + 1)
         return [(assignment.worker, self._tasks(assignment)) for assignment in assignments]
@@ -217,13 +233,16 @@ class Flow:
         if self.canary.frame is not None:
             self.canary.reached(self.ledger.pool_of(self.canary.frame), now_us)
 
-    def gone(self, incarnation: int, reason: str, now_us: int) -> list[Frame]:
-        """Take the proof that a worker is dead: what it held is tried again, or given up. Returns what is poison."""
+    def gone(self, incarnation: int, reason: str, now_us: int, cuts: Cuts | None = None) -> list[Frame]:
+        """Take the proof that a worker is dead: what it held is tried again, or given up. Returns what is poison.
+
+        `cuts`: what it died of, if it was that.
+        """
         worker = self.crew.gone(incarnation)
         if worker is None:
             return []
         poison: list[Frame] = []
-        bereavement = self.ledger.gone(worker, reason)
+        bereavement = self.ledger.gone(worker, reason, cuts)
         self.account.retried += len(bereavement.retried)
         for frame in bereavement.retried:
             log.warning("%s died (%s), its frame is tried again", worker.service, reason, extra={"trace": frame.trace})
@@ -274,20 +293,8 @@ class Flow:
 
     def reconfigure(self, settings: Settings, overlays: Overlays | None = None) -> None:
         """Take over what can be changed while frames are in flight; all else stays as it was at the start."""
-        old, new = self._settings, settings
-        self._settings = msgspec.structs.replace(
-            old,
-            presets=new.presets,
-            overlays=new.overlays,
-            frames=msgspec.structs.replace(old.frames, rate_per_second=new.frames.rate_per_second),
-            pipeline=msgspec.structs.replace(
-                old.pipeline,
-                queue_limit=new.pipeline.queue_limit,
-                queue_max_bytes=new.pipeline.queue_max_bytes,
-                queue_timeout_ms=new.pipeline.queue_timeout_ms,
-            ),
-        )
-        planner = Planner(self._settings.frames, compile_presets(new.presets), overlays or {}, self._allocator)
+        self._settings = reloaded(self._settings, settings)
+        planner = Planner(self._settings.frames, compile_presets(settings.presets), overlays or {}, self._allocator)
         self._admission.reconfigure(self._settings, planner)
 
     def drain(self) -> None:
@@ -382,6 +389,8 @@ class Flow:
             self._send_canary(now_us)
 
     def _conclude_canary(self, outcome: Outcome, now_us: int) -> None:
+        if outcome.fault is None:
+            self.ledger.fusion.passed(outcome.frame, now_us)
         before = self.canary.verdict
         self.canary.conclude(outcome.fault, now_us)
         self._look_at_us = min(self._look_at_us, self.canary.look_at_us)

@@ -10,6 +10,7 @@ from ipc.pixels import Geometry
 from ipc.wire import Request
 from omnishotd.broker.peer import Peer
 from omnishotd.broker.plan import Plan
+from omnishotd.broker.segments import Loan
 
 Payload = bytes | memoryview
 """A payload as it came in: small ones as bytes, large ones as a view of ZeroMQ's own message, which is never copied."""
@@ -109,14 +110,24 @@ class Frame:
     plan: Plan
     arrived_us: int
     deadline_us: int
+    loan: Loan | None = None
+    """Where raw pixels lie that are lent; `payload` is empty then. Held until the frame is over."""
+    cost_us: int = 0
+    """How long it will keep workers, as far as that can be told."""
+    is_heavy: bool = False
+    """Whether it keeps workers so long that light ones are not to wait for it."""
     state: FrameState = FrameState.WAITING
     killed: tuple[int, ...] = ()
     """Incarnations of the workers that died with this frame in their hands."""
     suspect: bool = False
     """Whether it may have killed a worker: from then on it travels alone, so that the next death leaves no doubt."""
     leases_out: int = 0
+    room_bytes: int = 0
+    """Of a heavy frame in work: what it took of the arena."""
+    is_whole: bool = False
+    """Of a frame in work: whether one worker does all of it."""
     block: Extent | None = None
-    """Of a frame that one worker does as a whole: the extent of which all others are parts."""
+    """Of one that is whole, with nothing lent: the extent of which all others are parts."""
     source: Extent | None = None
     """Compressed bytes in the arena: until they are decoded, or to the end where an output keeps metadata."""
     pixels: Extent | None = None
@@ -137,6 +148,11 @@ class Frame:
     times: StageTimes = field(default_factory=StageTimes)
     is_canary: bool = False
     """Whether it is the broker's own and shows only that the stages work: no producer, not queued, not counted."""
+
+    @property
+    def is_mapped(self) -> bool:
+        """Whether workers map the segment in which its pixels are lent."""
+        return self.pixels is not None and self.pixels.segment > 0 and not self.pixels.is_copied
 
     @property
     def deaths(self) -> int:

@@ -15,42 +15,30 @@ its bounds, can spoil other frames that are in work at that moment.
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from ipc.errors import ErrorCode
-from ipc.extents import ExtentAllocator, divided
-from ipc.messages import Answer, Encoded, Extent, Fault
-from ipc.pixels import Geometry, Layout
+from ipc.extents import ExtentAllocator
+from ipc.messages import Answer, Extent, Fault
 from ipc.settings import PoolSettings
-from ipc.stage import STAGES, Stage
+from ipc.stage import Stage
+from omnishotd.broker.answers import is_due, take_made
+from omnishotd.broker.cost import LEARN_US_MIN, Costs
 from omnishotd.broker.crew import Crew, Job, Worker
+from omnishotd.broker.cuts import Cuts
 from omnishotd.broker.frame import IN_WORK, Frame, FrameEvent, FrameState, InvariantError, Payload, StageTimes
-from omnishotd.broker.steps import decode_step, encode_step, first_stage, transform_step
+from omnishotd.broker.fusion import Fusion
+from omnishotd.broker.loans import lent_pixels
+from omnishotd.broker.outcome import Bereavement, Outcome
+from omnishotd.broker.room import Room
+from omnishotd.broker.route import Route
+from omnishotd.broker.steps import first_stage
 
 DEATHS_MAX: Final = 2
 """Workers that may die with a frame in their hands before it is given up."""
 
 NOBODY: Final = "waiting"
 """In place of a worker's name, for frames in work that no worker has at the moment."""
-
-_LAYOUTS: Final = frozenset({None, *Layout})
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """A frame's end: its pictures lie in the frame, or `fault` says why there are none."""
-
-    frame: Frame
-    fault: Fault | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Bereavement:
-    """What a worker's death led to."""
-
-    outcomes: list[Outcome] = field(default_factory=list)
-    retried: list[Frame] = field(default_factory=list)
 
 
 class Ledger:
@@ -62,64 +50,80 @@ class Ledger:
         write: Callable[[Extent, Payload], None],
         crew: Crew,
         pools: Sequence[PoolSettings],
-        whole_frame_pixels_max: int = 0,
+        whole_frame_pixels_max: int | Literal["auto"] = 0,
+        costs: Costs | None = None,
     ) -> None:
-        self._allocator = allocator
+        self.room = Room(allocator)
         self._write = write
         self._crew = crew
-        self._stages = [[Stage(stage) for stage in pool.stages] for pool in pools]
-        self._pool_of = {stage: index for index, stages in enumerate(self._stages) for stage in stages}
-        self._whole_frame_pixels_max = whole_frame_pixels_max
+        self._route = Route(pools)
+        self.fusion = Fusion(pools, whole_frame_pixels_max)
+        self._costs = costs or Costs()
         self._leases: dict[int, tuple[Job, Worker]] = {}
         self._recalled: deque[Frame] = deque()
         """Of the frames that are to be made again, those that nobody has any more. They hold nothing of the arena."""
         self._last_lease = 0
         self.working = 0
         """Frames that hold extents, without canaries."""
+        self.heavy_working = 0
+        """Those of them that are heavy."""
         self.stale_answers = 0
         """Answers under a lease that was not current."""
 
-    def start(self, frame: Frame) -> bool:
-        """Take a frame into work. Returns False, and changes nothing, when the arena has no room now."""
-        payload_bytes = len(frame.payload)
-        sizes_bytes = frame.plan.sizes_bytes(payload_bytes)
-        if self._is_whole(frame):
-            # All of it is free at the same moment anyway: one extent, divided, is less work than several.
-            frame.block = self._allocator.allocate(frame.plan.room_bytes(payload_bytes))
-            extents = None if frame.block is None else divided(frame.block, sizes_bytes)
-        else:
-            extents = self._allocator.allocate_all(sizes_bytes)
+    @property
+    def arena_bytes(self) -> int:
+        """All of the arena."""
+        return self.room.total_bytes
+
+    @property
+    def heavy_bytes(self) -> int:
+        """What heavy frames have of it."""
+        return self.room.heavy_bytes
+
+    def start(self, frame: Frame, kept_bytes: int = 0) -> bool:
+        """Take a frame into work. Returns False, and changes nothing, when the arena has no room now.
+
+        The same where it raises `LoanLost`. `kept_bytes` of the arena are kept free of light frames.
+        """
+        lent = None if frame.loan is None else lent_pixels(frame, frame.loan)
+        frame.is_whole = self.fusion.choose(frame, self.working)
+        whole = frame.plan.whole if frame.is_whole else None
+        sizes_bytes = frame.plan.sizes_bytes(len(frame.payload), is_lent=lent is not None, is_whole=whole is not None)
+        extents = self.room.take(frame, sizes_bytes, kept_bytes, is_block=lent is None and frame.is_whole)
         if extents is None:
             return False
+        self.fusion.count(frame)
         self.working += frame.state is FrameState.WAITING and not frame.is_canary
+        self.heavy_working += frame.state is FrameState.WAITING and frame.is_heavy
         frame.advance(FrameEvent.START)
         outputs = frame.plan.outputs
         if not frame.plan.is_raw:
             frame.source = extents.pop(0)
-        frame.pixels = extents.pop(0)
-        frame.results = [extents.pop(0) if output.operations else None for output in outputs]
+        frame.pixels = lent or (whole and whole.pixels) or extents.pop(0)
+        if whole is None:
+            frame.results = [extents.pop(0) if output.operations else None for output in outputs]
+        else:
+            frame.results = [*whole.results]
         frame.overlays = extents
         frame.made = [None] * len(outputs)
         frame.encoded = [None] * len(outputs)
         frame.parts = [None] * len(outputs)
         frame.pixels_readers = frame.outputs_open = len(outputs)
-        self._write(frame.source or frame.pixels, frame.payload)
+        if lent is None:
+            self._write(frame.source or frame.pixels, frame.payload)
         for overlay, extent in zip(frame.plan.overlays, frame.overlays, strict=True):
             self._write(extent, overlay.data)
-        if frame.plan.is_raw:
-            for index in range(len(outputs)):
-                self._crew.add(self._output_job(frame, index, first_stage(frame, index)))
-        else:
-            self._crew.add(self._decode_job(frame))
+        for job in self._route.first_jobs(frame):
+            self._crew.add(job)
         return True
 
-    def start_again(self) -> bool:
-        """Take recalled frames into work again. Returns False while one has no room: it goes before all that wait."""
+    def start_again(self) -> Frame | None:
+        """Take recalled frames into work again. Returns the first that has no room: it goes before all that wait."""
         while self._recalled:
             if not self.start(self._recalled[0]):
-                return False
+                return self._recalled[0]
             self._recalled.popleft()
-        return True
+        return None
 
     def lease(self, job: Job, worker: Worker) -> int:
         """Name the hand-over of a job to a worker."""
@@ -157,7 +161,7 @@ class Ledger:
         if frame in self._recalled:
             self._recalled.remove(frame)
         if frame.state is FrameState.WAITING:
-            frame.advance(FrameEvent.FINISH)
+            self._finish(frame)
         elif frame.leases_out:
             frame.advance(FrameEvent.ABANDON)
         else:
@@ -175,10 +179,11 @@ class Ledger:
             return None
         return self.give_up(begun[0].frame, fault)
 
-    def gone(self, worker: Worker, reason: str) -> Bereavement:
+    def gone(self, worker: Worker, reason: str, cuts: Cuts | None = None) -> Bereavement:
         """Deal with what a dead worker held; `crew.gone` has taken it out already. `reason`: how it died.
 
-        It had begun nothing but the oldest message that reached it, so only the frames in that are under suspicion.
+        It had begun nothing but the oldest message that reached it, so only the frames in that are under suspicion; and
+        none is where it is known, by `cuts`, that it died of what was lent.
         """
         outcomes: list[Outcome] = []
         retried: list[Frame] = []
@@ -186,7 +191,7 @@ class Ledger:
         oldest = next((batch.jobs for batch in worker.batches if batch.is_delivered), [])
         # Once a frame, however many of its jobs the worker had: it is one death.
         begun = dict.fromkeys(job.frame for job in oldest)
-        for frame in begun:
+        for frame in begun if cuts is None else ():
             frame.killed += (worker.incarnation,)
             frame.suspect = True
         for job in reversed(held):
@@ -194,6 +199,9 @@ class Ledger:
             frame = job.frame
             if frame.state is FrameState.ABANDONED:
                 self._close_if_home(frame)
+                continue
+            if cuts is not None and frame in cuts.faults:
+                outcomes.append(self.give_up(frame, cuts.faults[frame]))
                 continue
             if frame.is_canary and frame.deaths:
                 outcomes.append(self.give_up(frame, Fault(ErrorCode.INTERNAL, f"{worker.service} died ({reason})")))
@@ -208,13 +216,17 @@ class Ledger:
                 self._crew.add(job, first=True)
             if frame not in retried and not frame.is_canary:
                 retried.append(frame)
+        for frame in dict.fromkeys(self._crew.ready_frames()):
+            # Those of a user who is distrusted by now are started again, without their segment being mapped.
+            if cuts is not None and frame.is_mapped and frame.loan is not None and not frame.loan.is_trusted:
+                self._recall(frame)
         return Bereavement(outcomes, retried)
 
     def pool_of(self, canary: Frame) -> int:
         """Tell in which pool a canary in work is, or waits for a worker; its one output is transformed."""
         if canary.source is not None:
-            return self._pool_of[Stage.DECODE]
-        return self._pool_of[Stage.ENCODE if canary.pixels is None else Stage.TRANSFORM]
+            return self._route.pool_of[Stage.DECODE]
+        return self._route.pool_of[Stage.ENCODE if canary.pixels is None else Stage.TRANSFORM]
 
     def holders(self) -> dict[Frame, str]:
         """Name for each frame in work the worker that has it; of several, the one that has had it longest."""
@@ -247,6 +259,8 @@ class Ledger:
 
     def _take_further(self, job: Job, answer: Answer, parts: Sequence[Any]) -> Outcome | None:
         frame = job.frame
+        if frame.is_heavy or answer.processor_us >= LEARN_US_MIN:
+            self._costs.learn(frame, job.steps, answer)
         for stage, step_us in zip(job.stages, answer.step_us, strict=True):
             if stage is Stage.DECODE:
                 frame.times.decode += step_us
@@ -254,10 +268,10 @@ class Ledger:
                 frame.times.transform += step_us
             else:
                 frame.times.encode += step_us
-        if not _take_made(job, answer.made):
+        if not take_made(job, answer.made):
             return self.give_up(frame, Fault(ErrorCode.INTERNAL, "a worker's answer does not match its task"))
         for encoded, part in zip(answer.encoded, parts, strict=True):
-            if not _is_due(encoded, job):
+            if not is_due(encoded, job):
                 return self.give_up(frame, Fault(ErrorCode.INTERNAL, "a worker's answer does not match its task"))
             frame.encoded[encoded.output] = encoded
             frame.parts[encoded.output] = part
@@ -278,7 +292,7 @@ class Ledger:
                 frame.source = None
             for index in range(len(frame.plan.outputs)):
                 if index not in job.outputs:
-                    self._crew.add(self._output_job(frame, index, first_stage(frame, index)))
+                    self._crew.add(self._route.output_job(frame, index, first_stage(frame, index)))
         last = job.stages[-1]
         for index in job.outputs:
             if first_stage(frame, index) in job.stages:
@@ -288,15 +302,15 @@ class Ledger:
                 self._free(frame, frame.results[index])
                 frame.results[index] = None
             else:
-                self._crew.add(self._output_job(frame, index, Stage.ENCODE))
+                self._crew.add(self._route.output_job(frame, index, Stage.ENCODE))
         if frame.pixels_readers == 0:
             self._free(frame, frame.pixels)
             frame.pixels = None
 
     def _free(self, frame: Frame, extent: Extent | None) -> None:
-        """Free an extent; a part of a frame's block stays until the frame is closed."""
-        if extent is not None and frame.block is None:
-            self._allocator.free(extent)
+        """Free an extent; a part of a frame's block stays until the frame is closed, and what is lent is not ours."""
+        if extent is not None and frame.block is None and not extent.segment:
+            self.room.free(frame, extent)
 
     def _close_if_home(self, frame: Frame) -> None:
         if frame.leases_out == 0:
@@ -305,77 +319,22 @@ class Ledger:
     def _close(self, frame: Frame) -> None:
         if frame.leases_out:
             raise InvariantError(f"frame {frame.trace} closed with {frame.leases_out} leases out")
-        frame.advance(FrameEvent.FINISH)
+        self._finish(frame)
         self.working -= not frame.is_canary
+        self.heavy_working -= frame.is_heavy
         self._free_all(frame)
+
+    def _finish(self, frame: Frame) -> None:
+        frame.advance(FrameEvent.FINISH)
+        if frame.loan is not None:
+            frame.loan.release()
 
     def _free_all(self, frame: Frame) -> None:
         for extent in (frame.source, frame.pixels, *frame.results, *frame.overlays):
             self._free(frame, extent)
         if frame.block is not None:
-            self._allocator.free(frame.block)
+            self.room.free(frame, frame.block)
+        self.room.left(frame)
         frame.source = frame.pixels = frame.block = None
         frame.results = []
         frame.overlays = []
-
-    def _is_whole(self, frame: Frame) -> bool:
-        """Tell whether a frame passes all stages in one worker."""
-        return not frame.plan.is_raw and frame.plan.pixels <= self._whole_frame_pixels_max and not frame.is_canary
-
-    def _decode_job(self, frame: Frame) -> Job:
-        """Make the job that decodes, and does all else that the same worker can do; to a small frame, all."""
-        pool = self._pool_of[Stage.DECODE]
-        job = Job(frame, pool, [decode_step(frame)], [Stage.DECODE], [])
-        stages = STAGES if frame.block is not None else self._stages[pool]
-        for index, output in enumerate(frame.plan.outputs):
-            # A task can tell of one open result only, that of its last step: those that nobody encodes at once get
-            # tasks of their own.
-            if first_stage(frame, index) in stages and (Stage.ENCODE in stages or not output.is_open):
-                self._add_output(job, index, first_stage(frame, index), stages)
-        return job
-
-    def _output_job(self, frame: Frame, index: int, stage: Stage) -> Job:
-        """Make the job that takes one output from `stage` on, as far as one pool reaches."""
-        pool = self._pool_of[stage]
-        job = Job(frame, pool, [], [], [])
-        self._add_output(job, index, stage, self._stages[pool])
-        return job
-
-    def _add_output(self, job: Job, index: int, stage: Stage, stages: Sequence[Stage]) -> None:
-        frame = job.frame
-        pixels, result = frame.pixels, frame.results[index]
-        if pixels is None and result is None:
-            raise InvariantError(f"frame {frame.trace} has no pixels for output {index}")
-        if stage is Stage.TRANSFORM and pixels is not None and result is not None:
-            job.steps.append(transform_step(frame, index, pixels, result))
-            job.stages.append(Stage.TRANSFORM)
-            job.outputs.append(index)
-        source = result or pixels
-        if Stage.ENCODE in stages and source is not None:
-            job.steps.append(encode_step(frame, index, source))
-            job.stages.append(Stage.ENCODE)
-            if index not in job.outputs:
-                job.outputs.append(index)
-
-
-def _take_made(job: Job, made: Geometry | None) -> bool:
-    """Note what an open transform at the end of a job has made. False if it is not what it may be, or not asked for."""
-    index = job.outputs[-1] if job.outputs else 0
-    output = job.frame.plan.outputs[index]
-    if not output.is_open or job.stages[-1] is not Stage.TRANSFORM:
-        return made is None
-    if made is None or not output.allows(made):
-        return False
-    job.frame.made[index] = made
-    return True
-
-
-def _is_due(encoded: Encoded, job: Job) -> bool:
-    """Tell whether a picture is one that the job was to make, as planned: workers decode hostile bytes."""
-    frame, index = job.frame, encoded.output
-    if index not in job.outputs or frame.encoded[index] is not None or encoded.layout not in _LAYOUTS:
-        return False
-    output = frame.plan.outputs[index]
-    told = Geometry(encoded.width, encoded.height, output.result.layout)
-    made = frame.made[index]
-    return output.allows(told) if made is None else told == made

@@ -22,6 +22,8 @@ class Peer:
     """For operators."""
     has_key: bool = False
     """Whether he showed a key. Then all of his ids are one scope; a user's are one for each `client`."""
+    uid: int | None = None
+    """Of a user on this host, as the kernel says."""
 
     def scope(self, client: str | None, connection: bytes) -> str | bytes:
         """Return the scope of a request's id. No two peers' are equal, but where their owner and `client` are."""
@@ -36,7 +38,8 @@ def peer_of_address(address: str) -> Peer:
     """Name the peer of a unix socket. Two processes of one user are two peers with one owner."""
     uid, _, rest = address.removeprefix(_LOCAL).partition(":")
     pid = rest.rpartition(":")[2]
-    return Peer(f"{uid}:{pid}".encode(), f"uid {uid}", f"uid {uid} pid {pid}")
+    number = int(uid) if uid.isdecimal() else None
+    return Peer(f"{uid}:{pid}".encode(), f"uid {uid}", f"uid {uid} pid {pid}", uid=number)
 
 
 def peer_of_key(key: str, name: str) -> Peer:

@@ -14,6 +14,8 @@ from ipc.settings import FramesSettings
 from ipc.wire import Request
 from omnishotd.broker.overlays import KeptOverlay, Overlays
 from omnishotd.broker.recent import Recent
+from omnishotd.broker.segments import Loan
+from omnishotd.broker.whole import Whole, whole_of
 from stages.chain import Chain, compose, scale_allowed
 from stages.encodings import Encoding, encode_encoding
 from stages.limits import Limits
@@ -45,6 +47,8 @@ class OutputPlan:
     keeps_metadata: bool = False
     orientation: int = 1
     """EXIF orientation that is still to be told where metadata are kept."""
+    format: str = "jpeg"
+    """What it is encoded to."""
 
     def allows(self, made: Geometry) -> bool:
         """Tell whether pixels that a worker says it made are such as were planned."""
@@ -78,6 +82,10 @@ class Plan:
     """Sizes of all extents but the payload's: decoded pixels, each transformed output, each overlay's file."""
     extents_room_bytes: int
     """What these take of the arena in all."""
+    whole: Whole | None
+    """How it is done by one worker, where that is possible."""
+    is_progressive: bool = False
+    """Whether it is a JPEG that takes several times as long to decode as others."""
 
     @property
     def is_raw(self) -> bool:
@@ -89,12 +97,22 @@ class Plan:
         """Whether an output needs the compressed bytes to the end."""
         return any(output.keeps_metadata for output in self.outputs)
 
-    def sizes_bytes(self, payload_bytes: int) -> list[int]:
-        """List the extents that a frame needs; raw pixels are their own payload."""
+    def sizes_bytes(self, payload_bytes: int, *, is_lent: bool = False, is_whole: bool = False) -> list[int]:
+        """List the extents that a frame needs; raw pixels are their own payload, and take none where they are lent.
+
+        `is_whole`: pixels and results lie in a worker's scratch.
+        """
+        if is_whole:
+            overlays_bytes = [len(overlay.data) for overlay in self.overlays]
+            return overlays_bytes if is_lent else [payload_bytes, *overlays_bytes]
+        if is_lent:
+            return [*self.extents_bytes[1:]]
         return [*self.extents_bytes] if self.is_raw else [payload_bytes, *self.extents_bytes]
 
-    def room_bytes(self, payload_bytes: int) -> int:
+    def room_bytes(self, payload_bytes: int, *, is_lent: bool = False) -> int:
         """Tell what all these extents take of the arena."""
+        if is_lent:
+            return self.extents_room_bytes - aligned(self.extents_bytes[0])
         return self.extents_room_bytes if self.is_raw else self.extents_room_bytes + aligned(payload_bytes)
 
 
@@ -111,22 +129,23 @@ class Planner:
         self._outputs: Recent[bytes, tuple[Output, ...]] = Recent(256)
         self._plans: Recent[tuple[Picture, int, bytes], Plan] = Recent(1024)
 
-    def plan(self, request: Request, payload: bytes | memoryview) -> Plan:
-        """Decide what a request comes to. Raises `FrameError`."""
+    def plan(self, request: Request, payload: bytes | memoryview, loan: Loan | None = None) -> Plan:
+        """Decide what a request comes to; raw pixels may be on loan, and `payload` empty. Raises `FrameError`."""
         key = self._outputs_key(request)
         outputs = self._outputs.get(key)
         if outputs is None:
             outputs = self._outputs.put(key, parse_outputs(key, self._limits, self._overlays.keys()))
         raw = None if request.input is None else request.input.raw_geometry
         page = 0 if request.input is None else request.input.page
-        picture = probe(payload, self._limits, page) if raw is None else self._raw(raw, payload)
+        picture = probe(payload, self._limits, page) if raw is None else self._raw(raw, payload, loan)
         plan_key = (picture, page, key)
         plan = self._plans.get(plan_key)
         if plan is None:
             plan = make_plan(picture, outputs, self._limits, page=page, overlays=self._overlays)
             self._plans.put(plan_key, plan)
-        if not self._allocator.fits_ever([plan.room_bytes(len(payload))]):
-            need_mib = plan.room_bytes(len(payload)) / (1 << 20)
+        room_bytes = plan.room_bytes(len(payload), is_lent=loan is not None and loan.is_pixels)
+        if not self._allocator.fits_ever([room_bytes]):
+            need_mib = room_bytes / (1 << 20)
             have_mib = self._allocator.figures().total_bytes / (1 << 20)
             message = f"the frame needs {need_mib:.0f} MiB of pixels, memory.arena_mb allows {have_mib:.0f}"
             raise FrameError(ErrorCode.TOO_LARGE, message)
@@ -140,10 +159,12 @@ class Planner:
             raise FrameError(ErrorCode.UNKNOWN_PRESET, f"preset: {request.preset!r} is not in the configuration")
         return preset
 
-    def _raw(self, raw: Geometry, payload: bytes | memoryview) -> Picture:
+    def _raw(self, raw: Geometry, payload: bytes | memoryview, loan: Loan | None) -> Picture:
         self._limits.check(raw.width, raw.height, "input")
-        if len(payload) != raw.bytes:
-            message = f"payload: {len(payload)} bytes, {raw.width}x{raw.height} {raw.layout} has {raw.bytes}"
+        given_bytes = len(payload) if loan is None else loan.bytes
+        if given_bytes != raw.bytes:
+            what = "payload" if loan is None else "lent.bytes"
+            message = f"{what}: {given_bytes} bytes, {raw.width}x{raw.height} {raw.layout} has {raw.bytes}"
             raise FrameError(ErrorCode.BAD_REQUEST, message)
         return Picture(format="raw", geometry=raw)
 
@@ -184,6 +205,8 @@ def make_plan(
         pixels=max(picture.geometry.pixels, *(chain.room_bytes // chain.result.layout.channels for chain in chains)),
         extents_bytes=extents_bytes,
         extents_room_bytes=sum(map(aligned, extents_bytes)),
+        whole=whole_of(decoded, plans, is_raw=picture.format == "raw"),
+        is_progressive=picture.progressive,
     )
 
 
@@ -209,6 +232,7 @@ def _output_plan(output: Output, chain: Chain, *, is_raw: bool) -> OutputPlan:
         is_open=chain.is_open,
         keeps_metadata=_keeps_metadata(output.encoding) and not is_raw,
         orientation=chain.orientation,
+        format=output.encoding.format,
     )
 
 

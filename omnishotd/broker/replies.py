@@ -61,7 +61,10 @@ def ok_reply(frame: Frame, now_us: int) -> Reply:
         OkReply(
             id=frame.key.request_id,
             input=InputFigures(
-                format=plan.format, width=plan.picture.width, height=plan.picture.height, bytes=len(frame.payload)
+                format=plan.format,
+                width=plan.picture.width,
+                height=plan.picture.height,
+                bytes=len(frame.payload) if frame.loan is None else frame.loan.bytes,
             ),
             outputs=outputs,
             timing_us=Timing(

@@ -12,6 +12,7 @@ from ipc.messages import Batch, Hello, Relay, ToBroker
 from ipc.sockets import Socket
 from omnishotd.broker.crew import Worker
 from omnishotd.broker.flow import Flow
+from omnishotd.broker.lender import Lender, Unprovided
 from omnishotd.broker.relays import Forged, Relays
 
 log = logging.getLogger(__name__)
@@ -31,11 +32,18 @@ class Road:
     """Owner of the workers' connections. `learn_of_workers` reads what the supervisor has said of new ones."""
 
     def __init__(
-        self, socket: Socket, flow: Flow, relays: Relays, kill: Kill, learn_of_workers: Callable[[], None]
+        self,
+        socket: Socket,
+        flow: Flow,
+        relays: Relays,
+        lender: Lender,
+        kill: Kill,
+        learn_of_workers: Callable[[], None],
     ) -> None:
         self.socket = socket
         self._flow = flow
         self._relays = relays
+        self._lender = lender
         self._kill = kill
         self._learn_of_workers = learn_of_workers
         self._decoder: msgspec.msgpack.Decoder[ToBroker] = msgspec.msgpack.Decoder(ToBroker)
@@ -57,8 +65,9 @@ class Road:
                 self._flow.crew.undelivered(worker, tasks[0].lease)
                 continue
             try:
+                self._lender.provide(worker, tasks)
                 self.socket.send_multipart([worker.identity, self._encoder.encode(Batch(tasks))], zmq.DONTWAIT)
-            except zmq.ZMQError as error:
+            except (zmq.ZMQError, Unprovided) as error:
                 # It is dying, or does not read: what it was given comes back with the proof of its death.
                 log.warning("%s cannot be reached (%s)", worker.service, error)
                 self._flow.crew.undelivered(worker, tasks[0].lease)
@@ -79,6 +88,7 @@ class Road:
 
     def forget(self, incarnation: int) -> None:
         """Let go of a worker that is proved dead."""
+        self._lender.forget(incarnation)
         for identity in [key for key, worker in self._workers.items() if worker.incarnation == incarnation]:
             del self._workers[identity]
 
@@ -93,6 +103,7 @@ class Road:
             # ORDER: announced before it was started, so the announcement can be read by now. A hello of nobody would
             # be lost, and the worker with it.
             self._learn_of_workers()
+            self._lender.take_in()
             worker = self._flow.hello(message.incarnation, identity, now_us)
             if worker is not None:
                 self._workers[identity] = worker

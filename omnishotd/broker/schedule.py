@@ -1,16 +1,21 @@
 """Schedule: which waiting frame is next. Pure.
 
 By priority, and within a priority in turn between producers, so that one producer's thousand frames do not stand before
-another's single one. Bounded by count and by bytes. When it is full, the longest line gives way to a shorter one, so
-that nobody can keep the others out.
+another's single one. Heavy frames wait in a lane of their own, with priorities and turns of its own: a light frame
+never stands behind one (`omnishotd.broker.lanes` says how many of each are started). Bounded by count and by bytes, of
+both lanes together. When it is full, the longest line gives way to a shorter one, so that nobody can keep the others
+out.
 """
 
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from ipc.wire import PRIORITY_MAX
 from omnishotd.broker.frame import Frame
+
+_LEVELS: Final = PRIORITY_MAX + 1
 
 Turns = dict[bytes, dict[int, Frame]]
 """Producers in the order in which it is their turn, each with its frames in order of arrival."""
@@ -51,13 +56,15 @@ class Schedule:
     def __init__(self, count_max: int, bytes_max: int) -> None:
         self._count_max = count_max
         self._bytes_max = bytes_max
-        self._levels: list[Turns] = [{} for _ in range(PRIORITY_MAX + 1)]
+        self._levels: list[Turns] = [{} for _ in range(2 * _LEVELS)]
+        """By priority, first those of light frames, then those of heavy ones."""
         self._lengths: dict[bytes, _Length] = {}
         """By producer with waiting frames."""
         self._longest_max = 0
         """No line has more frames than this: it rises with each frame, and is made exact when somebody looks."""
         self.count = 0
         self.bytes = 0
+        self.heavy_count = 0
 
     def set_bounds(self, count_max: int, bytes_max: int) -> None:
         """Change how much may wait. What waits already stays."""
@@ -84,7 +91,7 @@ class Schedule:
 
     def push(self, frame: Frame) -> None:
         """Queue a frame. The caller has asked for `room`."""
-        turns = self._levels[frame.request.priority]
+        turns = self._levels[_level_of(frame)]
         producer, payload_bytes = frame.producer, len(frame.payload)
         turns.setdefault(producer, {})[frame.number] = frame
         length = self._lengths.get(producer)
@@ -94,27 +101,29 @@ class Schedule:
         length.bytes += payload_bytes
         self._longest_max = max(self._longest_max, length.count)
         self.count += 1
+        self.heavy_count += frame.is_heavy
         self.bytes += payload_bytes
 
-    def peek(self) -> Frame | None:
-        """Return the frame whose turn it is, and leave it."""
-        if not self.count:
+    def peek(self, *, is_heavy: bool = False) -> Frame | None:
+        """Return the frame of one lane whose turn it is, and leave it."""
+        if not (self.heavy_count if is_heavy else self.count - self.heavy_count):
             return None
-        for turns in reversed(self._levels):
-            for frames in turns.values():
+        top = 2 * _LEVELS - 1 if is_heavy else _LEVELS - 1
+        for level in range(top, top - _LEVELS, -1):
+            for frames in self._levels[level].values():
                 return next(iter(frames.values()))
         return None
 
     def take(self, frame: Frame) -> None:
         """Take out the frame that `peek` gave; its producer goes to the end of the turns."""
-        turns = self._levels[frame.request.priority]
+        turns = self._levels[_level_of(frame)]
         self.remove(frame)
         if frame.producer in turns:
             turns[frame.producer] = turns.pop(frame.producer)
 
     def remove(self, frame: Frame) -> None:
         """Take out any waiting frame."""
-        turns = self._levels[frame.request.priority]
+        turns = self._levels[_level_of(frame)]
         producer, payload_bytes = frame.producer, len(frame.payload)
         frames = turns[producer]
         del frames[frame.number]
@@ -126,11 +135,13 @@ class Schedule:
         if not length.count:
             del self._lengths[producer]
         self.count -= 1
+        self.heavy_count -= frame.is_heavy
         self.bytes -= payload_bytes
 
     def count_by_priority(self) -> list[int]:
         """Count the waiting frames of each priority, the lowest first."""
-        return [sum(map(len, turns.values())) for turns in self._levels]
+        counts = [sum(map(len, turns.values())) for turns in self._levels]
+        return [light + heavy for light, heavy in zip(counts[:_LEVELS], counts[_LEVELS:], strict=True)]
 
     def lines(self) -> list[Line]:
         """List the producers with waiting frames."""
@@ -203,6 +214,10 @@ class Schedule:
         ]
         frames.sort(key=lambda frame: frame.number)
         return frames
+
+
+def _level_of(frame: Frame) -> int:
+    return frame.request.priority + _LEVELS if frame.is_heavy else frame.request.priority
 
 
 def _bytes_of(frames: list[Frame]) -> int:

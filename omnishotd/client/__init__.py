@@ -16,6 +16,7 @@ from omnishotd.client.errors import (
     BadRequest,
     Busy,
     Cancelled,
+    CannotLend,
     ClientClosed,
     Conflict,
     ConnectionLost,
@@ -37,6 +38,7 @@ from omnishotd.client.errors import (
     UnsupportedVersion,
 )
 from omnishotd.client.images import Image, RawInput
+from omnishotd.client.lending import AsyncLentMemory, LentMemory
 from omnishotd.client.messages import DaemonInfo, InputFacts, Picture, Pong, Result, TimingUs
 from omnishotd.client.operations import (
     AutoOrient,
@@ -64,16 +66,19 @@ from omnishotd.client.operations import (
 )
 from omnishotd.client.outputs import Output, OutputOptions
 from omnishotd.client.pending import Counters
+from omnishotd.client.ring import LentImage
 from omnishotd.client.submission import ClientOptions, FrameOptions
 
 __all__ = [
     "AsyncClient",
+    "AsyncLentMemory",
     "AutoOrient",
     "BadImage",
     "BadRequest",
     "Blur",
     "Busy",
     "Cancelled",
+    "CannotLend",
     "Client",
     "ClientClosed",
     "ClientOptions",
@@ -97,6 +102,8 @@ __all__ = [
     "Image",
     "InputFacts",
     "Internal",
+    "LentImage",
+    "LentMemory",
     "Linear",
     "Median",
     "Modulate",

@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from typing import Any, Literal, Self, TypeVar, Unpack
 
 from omnishotd.client.images import Image
+from omnishotd.client.lending import AsyncLentMemory
 from omnishotd.client.messages import DaemonInfo, Pong, Result
 from omnishotd.client.pending import Counters
 from omnishotd.client.request import TimeLimit
@@ -46,6 +47,11 @@ class AsyncClient:
         """
         limit = self._submitter.start_limit(options)
         return await self._reply(limit, lambda: self._submitter.frame(image, options, limit, copies=False))
+
+    def lend(self, frame_bytes: int, *, count: int = 4) -> AsyncLentMemory:
+        """Reserve memory to lend to the daemon; as `Client.lend`."""
+        self._submitter.check_process()
+        return AsyncLentMemory(self._submitter, frame_bytes, count)
 
     async def ping(self, timeout_s: float | None = None) -> Pong:
         """Ask whether the broker lives, and which life of it this is."""

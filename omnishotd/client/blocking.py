@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, Self, TypeVar, Unpack
 
 from omnishotd.client.errors import RequestTimeout
 from omnishotd.client.images import Image
+from omnishotd.client.lending import LentMemory
 from omnishotd.client.messages import DaemonInfo, Pong, Result
 from omnishotd.client.pending import Counters
 from omnishotd.client.request import TimeLimit
@@ -61,6 +62,15 @@ class Client:
         """
         limit = self._submitter.start_limit(options)
         return self._in_window(limit, lambda: self._submitter.frame(image, options, limit, copies=True))
+
+    def lend(self, frame_bytes: int, *, count: int = 4) -> LentMemory:
+        """Reserve memory to lend to the daemon, for frames of up to `frame_bytes`, `count` of them at a time.
+
+        What lies there does not travel: raw pixels are read in place. Over a unix socket only. Raises `CannotLend`,
+        ValueError.
+        """
+        self._submitter.check_process()
+        return LentMemory(self._submitter, frame_bytes, count)
 
     def ping(self, timeout_s: float | None = None) -> Pong:
         """Ask whether the broker lives, and which life of it this is."""

@@ -22,6 +22,7 @@
     ├── ConnectionLost          the connection broke every time this request was sent
     ├── UnreadableReply         the reply does not have the protocol's form
     ├── ClientClosed            the client was closed before the reply, or before the call
+    ├── CannotLend              memory cannot be lent to this daemon, or there is not enough of it
     └── ForkedClient            used in another process than the one that made it
 
 A code that this client does not know, of a newer daemon, is raised as `FrameRefused` itself.
@@ -163,6 +164,10 @@ class UnreadableReply(OmnishotError):
 
 class ClientClosed(OmnishotError):
     """The client was closed before the reply came, or before the call."""
+
+
+class CannotLend(OmnishotError):
+    """Memory cannot be lent to this daemon, or there is not enough of it. The message says why."""
 
 
 class ForkedClient(OmnishotError):

@@ -7,11 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
+from omnishotd.client.ring import LentImage
+
 if TYPE_CHECKING:
     import numpy as np
 
-Image: TypeAlias = "bytes | bytearray | memoryview | np.ndarray[Any, np.dtype[np.uint8]]"
+Block: TypeAlias = "bytes | bytearray | memoryview | np.ndarray[Any, np.dtype[np.uint8]]"
 """An encoded image as a row of bytes, or pixels as an array of uint8: HxW, HxWx1, HxWx3 or HxWx4."""
+
+Image: TypeAlias = "Block | LentImage"
+"""An image to be sent, or one that lies in lent memory."""
 
 LayoutName: TypeAlias = Literal["GRAY", "RGB", "BGR", "RGBA", "BGRA"]
 
@@ -43,7 +48,7 @@ class Submission:
 
 
 def prepare(
-    image: Image,
+    image: Block,
     declared: RawInput | Mapping[str, Any] | None,
     layout: LayoutName | None,
     page: int | None = None,
@@ -55,17 +60,8 @@ def prepare(
     `copies`: take a copy of what the caller could change afterwards; otherwise the bytes are borrowed, where they lie
     in one block. Raises TypeError and ValueError that name the argument.
     """
-    view = _view(image)
-    if view.ndim != 1:
-        if declared is not None:
-            raise ValueError("input: excluded by an array of pixels, whose shape says it all")
-        if page is not None:
-            raise ValueError("page: belongs to an encoded image; an array has one")
-        described: dict[str, Any] | None = _describe(view.shape or (), layout).to_map()
-    elif layout is not None:
-        raise ValueError("layout: belongs to an array of pixels; for a row of bytes give input=RawInput(...)")
-    else:
-        described = _declaration(declared, page)
+    view = as_view(image)
+    described = say(view.shape or (), declared, layout, page)
     if isinstance(image, bytes):
         return Submission(image, described)
     if copies or not view.c_contiguous:
@@ -75,16 +71,8 @@ def prepare(
     return Submission(view if view.ndim == 1 else view.cast("B"), described)
 
 
-def _declaration(declared: RawInput | Mapping[str, Any] | None, page: int | None) -> dict[str, Any] | None:
-    """Return what is said of a row of bytes."""
-    if declared is None:
-        return None if page is None else {"page": page}
-    if page is not None:
-        raise ValueError("page: excluded by input, which says all of it")
-    return declared.to_map() if isinstance(declared, RawInput) else dict(declared)
-
-
-def _view(image: Image) -> memoryview:
+def as_view(image: Block) -> memoryview:
+    """Look at what a caller gave as an image. Raises TypeError and ValueError."""
     try:
         readable: Any = image  # numpy's types declare the buffer protocol from Python 3.12 on only
         view = memoryview(readable)
@@ -97,7 +85,35 @@ def _view(image: Image) -> memoryview:
     return view
 
 
-def _describe(shape: tuple[int, ...], layout: LayoutName | None) -> RawInput:
+def say(
+    shape: tuple[int, ...],
+    declared: RawInput | Mapping[str, Any] | None,
+    layout: LayoutName | None,
+    page: int | None,
+) -> dict[str, Any] | None:
+    """Return the header's `input` of an image of this shape. Raises ValueError."""
+    if len(shape) != 1:
+        if declared is not None:
+            raise ValueError("input: excluded by an array of pixels, whose shape says it all")
+        if page is not None:
+            raise ValueError("page: belongs to an encoded image; an array has one")
+        return describe(shape, layout).to_map()
+    if layout is not None:
+        raise ValueError("layout: belongs to an array of pixels; for a row of bytes give input=RawInput(...)")
+    return _declaration(declared, page)
+
+
+def _declaration(declared: RawInput | Mapping[str, Any] | None, page: int | None) -> dict[str, Any] | None:
+    """Return what is said of a row of bytes."""
+    if declared is None:
+        return None if page is None else {"page": page}
+    if page is not None:
+        raise ValueError("page: excluded by input, which says all of it")
+    return declared.to_map() if isinstance(declared, RawInput) else dict(declared)
+
+
+def describe(shape: tuple[int, ...], layout: LayoutName | None) -> RawInput:
+    """Say what an array of pixels is. Raises ValueError where it is none that the daemon knows."""
     channels = 1 if len(shape) == 2 else shape[2] if len(shape) == 3 else 0
     if channels not in _DEFAULT_LAYOUT:
         raise ValueError(f"image: an array of shape HxW, HxWx1, HxWx3 or HxWx4 is wanted, not {shape}")

@@ -12,11 +12,12 @@ from typing import Any, Final, Literal, TypedDict
 from omnishotd.client.connection import Connection
 from omnishotd.client.curve import find_keys
 from omnishotd.client.errors import ForkedClient, RequestTimeout
-from omnishotd.client.images import Image, LayoutName, RawInput, prepare
+from omnishotd.client.images import Image, LayoutName, RawInput, prepare, say
 from omnishotd.client.messages import Content, DaemonInfo, Pong, Result, check_name, encode_header
 from omnishotd.client.outputs import Output, outputs_to_maps
 from omnishotd.client.pending import OWN_ID_PREFIX, Counters, PendingTable
 from omnishotd.client.request import Request, TimeLimit
+from omnishotd.client.ring import LentImage
 from omnishotd.runtime import default_endpoint
 
 IN_FLIGHT_MAX: Final = 4096
@@ -96,21 +97,28 @@ class Submitter:
         """Return a frame's time limit, from now on. Raises TypeError for an option that does not exist."""
         self.check_process()
         _refuse_unknown(options, FrameOptions)
-        asked_s = options.get("timeout_s")
-        timeout_s = self._timeout_s if asked_s is None else _check_timeout(asked_s)
+        timeout_s = self.patience_s(options.get("timeout_s"))
         return TimeLimit(timeout_s, time.monotonic() + timeout_s)
+
+    def patience_s(self, timeout_s: float | None) -> float:
+        """Return how long a caller waits who says so, or says nothing."""
+        return self._timeout_s if timeout_s is None else _check_timeout(timeout_s)
 
     def frame(self, image: Image, options: FrameOptions, limit: TimeLimit, *, copies: bool) -> "Future[Result]":
         """Submit a frame. Raises TypeError and ValueError that name the argument."""
-        submission = prepare(image, options.get("input"), options.get("layout"), options.get("page"), copies=copies)
-        if len(submission.payload) > self._payload_bytes_max:
-            told = f"{len(submission.payload)} bytes, at most {self._payload_bytes_max} are sent (payload_bytes_max)"
-            raise ValueError(f"image: {told}")
+        declared, layout, page = options.get("input"), options.get("layout"), options.get("page")
         outputs = options.get("outputs")
         header = {
             "outputs": None if outputs is None else outputs_to_maps(outputs),
-            "input": submission.input,
         } | {key: options.get(key) for key in ("preset", "priority", "deadline_ms", "stream", "on_full")}
+        if isinstance(image, LentImage):
+            header["input"] = say(image.shape, declared, layout, page)
+            return self._lend(image, options.get("id"), header, limit)
+        submission = prepare(image, declared, layout, page, copies=copies)
+        if len(submission.payload) > self._payload_bytes_max:
+            told = f"{len(submission.payload)} bytes, at most {self._payload_bytes_max} are sent (payload_bytes_max)"
+            raise ValueError(f"image: {told}")
+        header["input"] = submission.input
         return self._submit(options.get("id"), header, submission.payload, limit, Result)
 
     def ask(self, op: Literal["ping", "info"], limit: TimeLimit) -> "Future[Any]":
@@ -154,6 +162,19 @@ class Submitter:
         """
         if os.getpid() == self._pid:
             self._connection.close()
+
+    def _lend(
+        self, image: LentImage, request_id: str | None, header: Mapping[str, Any], limit: TimeLimit
+    ) -> "Future[Result]":
+        """Submit a frame that lies in lent memory, which is free again when the request has ended."""
+        place = image.submitted()
+        try:
+            future: Future[Result] = self._submit(request_id, {**header, "lent": place}, None, limit, Result)
+        except BaseException:
+            image.not_sent()
+            raise
+        future.add_done_callback(lambda _: image.ended())
+        return future
 
     def _submit(
         self,

@@ -66,6 +66,7 @@ def unreadable(configuration: Configuration) -> Iterator[Problem]:
         except OSError as error:
             yield Problem("control.token_file", f"{shown(token_file)} cannot be read: {error.strerror}")
     yield from _group(configuration.frames.socket_group)
+    yield from _lent(configuration.frames.lent_directory)
     yield from _keys(configuration.frames)
 
 
@@ -79,6 +80,16 @@ def _group(name: str) -> Iterator[Problem]:
         return
     if group_id not in {os.getegid(), *os.getgroups()} and os.geteuid() != 0:
         yield Problem("frames.socket_group", f"is {shown(name)}, must be a group that the daemon's own user is in")
+
+
+def _lent(directory: str) -> Iterator[Problem]:
+    if not directory:
+        return
+    key = "frames.lent_directory"
+    if not directory.startswith("/"):
+        yield Problem(key, f"is {shown(directory)}, must be a whole path, from / on")
+    elif not Path(directory).is_dir() or not os.access(directory, os.X_OK):
+        yield Problem(key, f"{shown(directory)} is no folder in which the daemon can open files; empty: none is taken")
 
 
 def _keys(frames: Frames) -> Iterator[Problem]:

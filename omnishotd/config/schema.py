@@ -12,6 +12,8 @@ DEFAULT_ENDPOINT: Final = "ipc://$RUNTIME_DIRECTORY/frames.sock"
 JPEG_SIDE_MAX: Final = 65_500
 """More than libjpeg accepts in one direction."""
 
+WHOLE_FRAME_PIXELS_MAX: Final = 1 << 30
+
 PRESET_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """An overlay's name is of the same form."""
 
@@ -39,6 +41,13 @@ def _octal(value: object) -> str:
     if isinstance(value, str) and re.fullmatch(r"0?[0-7]{3}", value) and int(value, 8) & 0o600 == 0o600:
         return value
     raise ValueError(f'is {shown(value)}, must be text, an octal mode that lets its owner read and write, as "0660"')
+
+
+def _auto_or_pixels(value: object) -> object:
+    # Said once, and not once for each of two types.
+    if value == "auto" or (type(value) is int and 0 <= value <= WHOLE_FRAME_PIXELS_MAX):
+        return value
+    raise ValueError(f'is {shown(value)}, must be "auto" or a whole number from 0 to {WHOLE_FRAME_PIXELS_MAX}')
 
 
 class Frames(_Section):
@@ -72,6 +81,11 @@ class Frames(_Section):
         le=100_000,
         allow_inf_nan=False,
         description="Frames a second that one producer may send; 0: no limit",
+    )
+    lent_directory: str = Field(
+        default="/dev/shm",  # noqa: S108 - the kernel's fixed place of POSIX shared memory
+        max_length=1024,
+        description="Folder of the shared memory in which producers on this host may lend frames; empty: none is taken",
     )
 
 
@@ -121,11 +135,12 @@ class Pipeline(_Section):
     drain_timeout_ms: int = Field(
         default=15_000, ge=0, le=600_000, description="How long a stop waits for accepted frames to be answered"
     )
-    whole_frame_pixels_max: int = Field(
-        default=1 << 22,
-        ge=0,
-        le=1 << 30,
-        description="Pictures of at most so many pixels pass all stages in the worker that decodes them; 0: none",
+    whole_frame_pixels_max: Annotated[
+        Annotated[int, Field(ge=0, le=WHOLE_FRAME_PIXELS_MAX)] | Literal["auto"], BeforeValidator(_auto_or_pixels)
+    ] = Field(
+        default="auto",
+        description="Pictures of at most so many pixels pass all stages in the worker that decodes them; 0: none; "
+        "auto: all whose work takes less than 50 ms",
     )
     pools: Annotated[list[Pool], Field(min_length=1, max_length=3)] = Field(
         default_factory=lambda: default_pools(cores()),

@@ -12,6 +12,7 @@ import sys
 
 import msgspec
 
+from ipc.child import leave
 from ipc.journal import Priority, for_standard_error
 from ipc.logs import start_logging, wants_json
 from ipc.settings import Settings
@@ -35,7 +36,7 @@ def main() -> None:
         settings = msgspec.msgpack.decode(source.read(), type=Settings)
     if options.ready_fd is not None:
         os.set_inheritable(options.ready_fd, False)
-    sys.exit(_run(settings, options))
+    leave(_run(settings, options))
 
 
 def _run(settings: Settings, options: argparse.Namespace) -> int:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from enum import Enum, auto
 from typing import Final
 
-from ipc.arena import ArenaUnavailable
 from ipc.causes import Cause
 from ipc.channel import ChannelClosed
 from ipc.events import EventKind
 from ipc.messages import PoolFailed, Reconfigure, Stop, ToChild, WorkerExpected, WorkerGone
+from ipc.reservation import ArenaUnavailable
 from ipc.settings import Settings
 from omnishotd.supervisor.children import ChildProcess
 from omnishotd.supervisor.clock import AwakeClock
@@ -178,7 +178,9 @@ class Household:
         service.last_exit = child.reap()
         self.report.exited(service, pid)
         if service.is_worker and self.broker.is_live:
-            self.tell(self.broker, WorkerGone(child.incarnation, service.last_exit.reason))
+            self.tell(
+                self.broker, WorkerGone(child.incarnation, service.last_exit.reason, service.last_exit.signal or "")
+            )
         is_ordered = (
             service.state is ServiceState.DRAINING
             or child.stop_cause is not None

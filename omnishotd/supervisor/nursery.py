@@ -4,8 +4,8 @@ import os
 import secrets
 import socket
 
-from ipc.arena import reserve_arena
 from ipc.messages import Start
+from ipc.reservation import reserve_arena
 from ipc.settings import Settings
 from omnishotd.supervisor.children import ChildProcess, spawn
 from omnishotd.supervisor.instance import Instance

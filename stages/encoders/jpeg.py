@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ipc.pixels import Layout
-from stages.alpha import flattened
 from stages.colors import color_in
-from stages.encoders.pillow import picture, saved, writing_at_once
+from stages.encoders.pillow import laid_on, picture, saved, writing_at_once
 from stages.shortage import tells_of_shortage
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ _HEADERS_BYTES: Final = 2048
 def encoder(pixels: Pixels, layout: Layout, encoding: JpegEncoding, metadata: Metadata) -> Encoder:
     """What makes a file of these pixels at a quality. Alpha is laid on the background, once for all trials."""
     if layout.channels == 4:
-        pixels = flattened(pixels, color_in(layout, encoding.background))
+        pixels = laid_on(pixels, color_in(layout, encoding.background))
         layout = Layout.RGB if layout is Layout.RGBA else Layout.BGR
     # Of grey there is nothing to leave out: a single component has no other to be measured by.
     sampling = "Gray" if layout is Layout.GRAY else encoding.subsampling

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from ipc.messages import Original
     from ipc.pixels import Layout
+    from stages.raster import Ground
 
 _ORIENTATION: Final = 0x0112
 _ARTIST: Final = 0x013B
@@ -70,13 +71,13 @@ class Metadata:
 STRIPPED: Final = Metadata()
 
 
-def kept(original: Original | None, arena: memoryview, layout: Layout) -> Metadata:
+def kept(original: Original | None, ground: memoryview | Ground, layout: Layout) -> Metadata:
     """What is kept of `original`, for pixels of `layout`, which are sRGB whatever they were there.
 
     Raises `FrameError` where it is no such file; one that was probed is.
     """
     if original is None:
         return Metadata(profile=profile(layout))
-    block = exif_block(bytes_at(arena, original.source), original.format)
+    block = exif_block(bytes_at(ground, original.source), original.format)
     rights = Rights() if block is None else texts(block)
     return Metadata(original.orientation, rights.copyright, rights.artist, profile(layout))

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from ipc.pixels import Layout
+from stages.alpha import is_opaque
 from stages.shortage import tells_of_shortage
+from stages.strips import strips
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -33,6 +35,27 @@ def picture(pixels: Pixels, layout: Layout) -> Image:
     height, width, _ = pixels.shape
     order = "L" if layout is Layout.GRAY else layout.value
     return Image.frombuffer(_MODES[layout], (width, height), pixels, "raw", order, 0, 1)
+
+
+def laid_on(pixels: Pixels, background: tuple[int, ...]) -> Pixels:
+    """What `stages.alpha.flattened` makes, to the bit.
+
+    It takes one and a half times as long, but no OpenCV, which a process that only encodes would load for this alone: 4
+    MiB.
+    """
+    import numpy as np
+    from PIL import Image
+
+    result = np.empty((*pixels.shape[:2], 3), np.uint8)
+    if is_opaque(pixels):
+        result[:] = pixels[..., :3]
+        return result
+    for rows in strips(pixels):
+        strip = picture(pixels[rows], Layout.RGBA)  # the order of the colours is of no consequence
+        behind = Image.new("RGB", strip.size, background[:3])
+        behind.paste(strip, mask=strip)
+        result[rows] = np.asarray(behind)
+    return result
 
 
 def saved(image: Image, format_name: str, **options: Any) -> bytes:

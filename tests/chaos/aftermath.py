@@ -8,11 +8,11 @@ from typing import Final, Self
 import psutil
 
 from tests.daemon import Daemon
+from tests.leftovers import segments, segments_left
 from tests.waiting import eventually
 
 CALM_WITHIN_S: Final = 15.0
 """The longest that a hang may take to be found, and its victim to be replaced, with room."""
-SHM: Final = Path("/dev/shm")  # noqa: S108 - the kernel's fixed place of POSIX shared memory
 SERVICES: Final = ("broker", "control", "decode", "transform", "encode")
 
 
@@ -29,7 +29,7 @@ class Before:
     def of(cls, daemon: Daemon) -> Self:
         """Look at a daemon that has just become ready."""
         eventually(daemon.is_ready_again, within_s=CALM_WITHIN_S, what="the control plane says ready")
-        return cls(_processes(daemon), _descriptors(daemon), frozenset(SHM.iterdir()))
+        return cls(_processes(daemon), _descriptors(daemon), frozenset(segments()))
 
 
 def troubles_at_rest(daemon: Daemon, before: Before) -> list[str]:
@@ -58,7 +58,7 @@ def troubles_at_rest(daemon: Daemon, before: Before) -> list[str]:
 def troubles_after_end(directory: Path, before: Before) -> list[str]:
     """List what a daemon that has ended left behind."""
     left = [f"process {process.pid} is left" for process in _of_directory(directory)]
-    return left + [f"{path} is left" for path in sorted(set(SHM.iterdir()) - before.shm)]
+    return left + [f"{path} is left" for path in sorted(segments_left(before.shm))]
 
 
 def _processes(daemon: Daemon) -> dict[str, int]:

@@ -9,9 +9,9 @@ import psutil
 from rich.console import Console
 
 from omnishotd.client import Client
-from tests.chaos.aftermath import SHM
 from tests.chaos.run import short_directory
 from tests.daemon import Daemon
+from tests.leftovers import segments, segments_left
 from tests.numbered import number_of_jpeg, numbered_jpeg
 from tests.waiting import all_ended, eventually
 
@@ -67,7 +67,7 @@ def show_rounds(console: Console, rounds: list[Round]) -> int:
 
 
 def _kill_one(directory: Path) -> Round:
-    shm_before = set(SHM.iterdir())
+    shm_before = segments()
     with Daemon(directory) as daemon, Client(endpoint=daemon.endpoint) as client:
         futures = [client.submit(numbered_jpeg(number, 400, 400), outputs=OUTPUTS) for number in range(FRAMES)]
         futures[0].result(20.0)
@@ -81,4 +81,4 @@ def _kill_one(directory: Path) -> Round:
             for number, future in enumerate(futures)
             if future.done() and future.exception() is None
         )
-    return Round(daemon.ready_after_s, gone_s - killed_s, tuple(set(SHM.iterdir()) - shm_before), wrong)
+    return Round(daemon.ready_after_s, gone_s - killed_s, tuple(segments_left(shm_before)), wrong)

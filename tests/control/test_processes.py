@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from control.processes import ProcessFigures, ProcessSampler, parse_rollup
-from ipc.arena import reserve_arena
+from ipc.reservation import reserve_arena
 
 MIB = 1 << 20
 

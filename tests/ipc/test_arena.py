@@ -10,9 +10,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ipc.arena import SHM_PATH, Arena, ArenaUnavailable, reserve_arena
+from ipc.arena import Arena
 from ipc.control_group import MemoryLimit
 from ipc.messages import Extent
+from ipc.reservation import SHM_PATH, ArenaUnavailable, reserve_arena
 from ipc.resident import resident
 
 MIB = 1 << 20
@@ -100,8 +101,8 @@ def test_reserve_of_all_that_the_control_group_may_have_says_so_and_takes_nothin
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The kernel would end the process: there is nothing to catch."""
-    monkeypatch.setattr("ipc.arena.memory_limit", lambda: MemoryLimit(64 * MIB, Path("/group/memory.max")))
-    monkeypatch.setattr("ipc.arena.shared_memory.SharedMemory", lambda **_: pytest.fail("took memory"))
+    monkeypatch.setattr("ipc.reservation.memory_limit", lambda: MemoryLimit(64 * MIB, Path("/group/memory.max")))
+    monkeypatch.setattr("ipc.reservation.shared_memory.SharedMemory", lambda **_: pytest.fail("took memory"))
 
     with pytest.raises(ArenaUnavailable) as caught:
         reserve_arena(64 * MIB)

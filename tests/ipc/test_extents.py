@@ -138,6 +138,65 @@ def test_allocator_of_a_size_that_is_no_multiple_of_a_line_uses_whole_lines_only
     assert ExtentAllocator(63).allocate(1) is None
 
 
+def test_extents_taken_from_both_ends_leave_the_hot_bytes_where_they_are() -> None:
+    allocator = ExtentAllocator(KIB)
+    first, hot = (taken(allocator, 128) for _ in range(2))
+    allocator.free(first)
+    allocator.free(hot)
+
+    assert allocator.allocate_high([256, 128]) == [Extent(768, 256), Extent(640, 128)]
+    assert allocator.allocate_low([64], KIB) == [Extent(0, 64)]
+    assert taken(allocator, 64).offset == hot.offset
+
+
+def test_allocate_high_takes_the_last_extent_that_is_large_enough() -> None:
+    allocator = ExtentAllocator(KIB)
+    _, large, _, small, _ = (taken(allocator, size) for size in (64, 256, 64, 128, 512))
+    allocator.free(large)
+    allocator.free(small)
+
+    assert allocator.allocate_high([192]) == [Extent(large.offset + 64, 192)]
+
+
+def test_allocate_low_takes_from_the_start_and_nothing_behind_the_bound() -> None:
+    allocator = ExtentAllocator(KIB)
+    everything = [taken(allocator, 256) for _ in range(4)]
+    for extent in everything[1:]:
+        allocator.free(extent)
+
+    assert allocator.allocate_low([128, 64], 512) == [Extent(256, 128), Extent(384, 64)]
+    assert allocator.allocate_low([128], 512) is None
+    assert allocator.allocate_low([64], 512) == [Extent(448, 64)]
+
+
+@pytest.mark.parametrize("allocate", ["allocate_high", "allocate_low"])
+def test_high_and_low_without_room_for_the_last_take_nothing_and_count_no_high_water(allocate: str) -> None:
+    allocator = ExtentAllocator(KIB)
+    _, hot, _, end = (taken(allocator, 256) for _ in range(4))
+    allocator.free(end)
+    allocator.free(hot)
+    before = allocator.figures()
+    bound = [KIB] if allocate == "allocate_low" else []
+
+    assert getattr(allocator, allocate)([192, 320], *bound) is None
+    assert getattr(allocator, allocate)([192, 192, 128], *bound) is None
+    assert allocator.figures() == before
+    assert taken(allocator, 64).offset == hot.offset, "what was hottest is so still"
+
+
+def test_extent_that_was_freed_cold_is_taken_last_and_heats_no_neighbour() -> None:
+    allocator = ExtentAllocator(KIB)
+    hot, _, cold, _, tepid, _ = (taken(allocator, 128) for _ in range(6))
+    allocator.free(tepid)
+    allocator.free(hot)
+    allocator.free(cold, is_cold=True)
+    assert [taken(allocator, 128).offset for _ in range(2)] == [hot.offset, tepid.offset]
+
+    allocator.free(hot)
+    allocator.free(Extent(128, 128), is_cold=True)
+    assert taken(allocator, 64).offset == hot.offset, "joined with a cold one, the hot bytes are where they were"
+
+
 class AnyOrder(RuleBasedStateMachine):
     """Allocates and frees in any order, and knows which byte is in use."""
 
@@ -184,11 +243,25 @@ class AnyOrder(RuleBasedStateMachine):
             assert [extent.bytes for extent in extents] == sizes_bytes
             self.hold(extents)
 
+    @rule(sizes_bytes=st.lists(SIZES, min_size=1, max_size=3), end_max=st.none() | st.integers(0, TOTAL))
+    def allocate_at_an_end(self, sizes_bytes: list[int], end_max: int | None) -> None:
+        before = self.allocator.figures()
+        if end_max is None:
+            extents = self.allocator.allocate_high(sizes_bytes)
+        else:
+            extents = self.allocator.allocate_low(sizes_bytes, end_max)
+            assert all(extent.offset + aligned(extent.bytes) <= end_max for extent in extents or ())
+        if extents is None:
+            assert self.allocator.figures() == before
+        else:
+            assert [extent.bytes for extent in extents] == sizes_bytes
+            self.hold(extents)
+
     @precondition(lambda self: self.held)
-    @rule(data=st.data())
-    def free(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), is_cold=st.booleans())
+    def free(self, data: st.DataObject, is_cold: bool) -> None:
         extent = self.held.pop(data.draw(st.integers(0, len(self.held) - 1)))
-        self.allocator.free(extent)
+        self.allocator.free(extent, is_cold=is_cold)
 
     @invariant()
     def extents_never_overlap(self) -> None:

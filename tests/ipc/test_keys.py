@@ -98,6 +98,7 @@ def test_secret_key_of_this_user_alone_is_read(tmp_path: Path) -> None:
         ("x", 0o600, "must hold a secret key"),
         ("#" * 40, 0o600, "must hold a secret key"),
     ],
+    ids=["group", "others", "short", "no key"],
 )
 def test_secret_key_that_others_may_read_or_that_is_none_is_refused(
     tmp_path: Path, text: str, mode: int, what: str

@@ -11,6 +11,7 @@ import zmq
 from ipc.histogram import COUNT_MAX, HistogramSnapshot
 from ipc.sockets import make_context
 from ipc.telemetry import (
+    INTERVALS_QUIET,
     SERVICES_MAX,
     TELEMETRY_BYTES_MAX,
     ArenaFigures,
@@ -196,6 +197,7 @@ def test_sender_makes_a_message_only_when_one_is_due(context: Context, endpoint:
 
     assert sender.due_in_ms(10.0) == 0
     sender.offer(make, 10.0)
+    sender.stir()
     assert not sender.offer(make, 10.499)
     assert made == [1]
     now_s = 10.0003
@@ -203,6 +205,32 @@ def test_sender_makes_a_message_only_when_one_is_due(context: Context, endpoint:
     sender.offer(make, now_s + sender.due_in_ms(now_s) / 1000)
     assert made == [1, 2]
     sender.close()
+
+
+def test_pacer_with_nothing_new_waits_longer_and_speaks_at_once_of_what_comes_then() -> None:
+    sent: list[bytes] = []
+    pacer = TelemetryPacer(sent.append, interval_s=0.5)
+    assert pacer.offer(worker, 10.0)
+    quiet_s = 0.5 * INTERVALS_QUIET
+
+    assert pacer.due_in_ms(10.0) == quiet_s * 1000 + 1
+    assert not pacer.offer(worker, 10.75)
+    pacer.stir()
+    assert pacer.due_in_ms(10.75) == 0
+    assert pacer.offer(worker, 10.75)
+    assert not pacer.offer(worker, 10.75 + quiet_s - 0.001)
+    assert pacer.offer(worker, 10.75 + quiet_s)
+    assert len(sent) == 3
+
+
+def test_pacer_tries_again_after_an_interval_what_was_lost() -> None:
+    def refuse(_: bytes) -> None:
+        raise zmq.Again
+
+    pacer = TelemetryPacer(refuse, interval_s=0.5)
+
+    assert not pacer.offer(worker, 10.0)
+    assert pacer.due_in_ms(10.25) == 251
 
 
 @pytest.mark.parametrize(

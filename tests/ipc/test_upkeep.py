@@ -4,7 +4,8 @@ import ctypes
 
 import pytest
 
-from ipc.arena import Arena, reserve_arena
+from ipc.arena import Arena
+from ipc.reservation import reserve_arena
 from ipc.resident import Resident, resident
 from ipc.upkeep import BUSY_INTERVAL_S, IDLE_S, SLACK_BYTES, Upkeep
 

@@ -18,6 +18,7 @@ from ipc.wire import (
     InfoReply,
     Input,
     InputFigures,
+    Lent,
     OkReply,
     OutputFigures,
     PingReply,
@@ -253,6 +254,31 @@ def test_any_map_is_read_or_refused_under_its_own_id(header: dict[str, Any]) -> 
 def read(reply: OkReply | ErrorReply | PingReply | InfoReply) -> Any:
     """Read a reply as a producer does, with the library that producers have."""
     return msgpack.unpackb(encode_reply(reply))
+
+
+def test_place_of_a_lent_picture_is_read_with_its_default() -> None:
+    assert decoded(lent={"segment": "psm_1f", "bytes": 9}).lent == Lent(segment="psm_1f", offset=0, bytes=9)
+    most: dict[str, Any] = {"segment": "a" * 255, "offset": 1 << 48, "bytes": 1 << 40}
+    assert decoded(lent=most, input=RAW).lent == Lent(**most)
+    assert decoded().lent is None
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("segment", name) for name in ("", ".", "..", ".a", "a/b", "/a", "a\n", "a\0", "é", "a" * 256, 7, None)),
+        *(("offset", offset) for offset in (-1, (1 << 48) + 1, 1.5, "0")),
+        *(("bytes", size) for size in (0, -1, (1 << 40) + 1, "1")),
+        ("size", 1),
+    ],
+)
+def test_place_that_can_be_none_is_refused_with_its_key(key: str, value: object) -> None:
+    place = {"segment": "ring", "offset": 0, "bytes": 1, key: value}
+    told = refused(msgpack.packb({**FRAME, "lent": place}))
+
+    assert told.code is ErrorCode.BAD_REQUEST
+    assert told.message.startswith(f"lent.{key}: ")
+    assert told.request_id == FRAME["id"]
 
 
 def test_ok_reply_has_exactly_the_shape_of_the_protocol() -> None:

@@ -115,6 +115,14 @@ def test_faults_of_all_places_are_told_at_once_with_key_and_origin(tmp_path: Pat
         ("token.file=x", "token: unknown key"),
         ("frames=1", "frames: must be a table, is 1"),
         ("frames.endpoints=[]", "frames.endpoints: has 0 entries, must have at least 1"),
+        (
+            "pipeline.whole_frame_pixels_max=fast",
+            "pipeline.whole_frame_pixels_max: is 'fast', must be \"auto\" or a whole number from 0 to 1073741824",
+        ),
+        (
+            "pipeline.whole_frame_pixels_max=-1",
+            'pipeline.whole_frame_pixels_max: is -1, must be "auto" or a whole number from 0 to 1073741824',
+        ),
         ("frames.endpoints=x", "frames.endpoints: must be a list, is 'x'"),
         ("frames.endpoints=[1]", "frames.endpoints[0]: must be text, is 1"),
         ('frames.endpoints=["inproc://x"]', "frames.endpoints[0]: 'inproc://x' must begin with ipc:// or tcp://"),
@@ -342,10 +350,16 @@ def rows() -> list[str]:
     return lines
 
 
+def bounds_of(field: FieldInfo) -> list[Any]:
+    """Bounds of a number, also of one that may be a word as well."""
+    below = [inner for kind in get_args(field.annotation) for inner in getattr(kind, "__metadata__", ())]
+    return [*field.metadata, *(bound for inner in below if isinstance(inner, FieldInfo) for bound in inner.metadata)]
+
+
 def row(key: str, field: FieldInfo) -> str:
     """Return one line of it."""
     default = "" if field.default_factory is not None else f"`{msgspec.json.encode(field.default).decode()}`"
-    bounds = {type(bound).__name__: bound for bound in field.metadata}
+    bounds = {type(bound).__name__: bound for bound in bounds_of(field)}
     low, high = (getattr(bounds.get(name), name.lower(), None) for name in ("Ge", "Le"))
     limits = "" if low is None else f"{low} to {high}"
     return f"| `{key}` | {default} | {limits} | {field.description} |"
@@ -363,8 +377,8 @@ def test_every_number_has_two_bounds() -> None:
         kind: Any = section.annotation
         fields = kind.model_fields if isinstance(kind, type) and issubclass(kind, BaseModel) else {}
         for name, field in fields.items():
-            if field.annotation in {int, float}:
-                assert {type(bound).__name__ for bound in field.metadata} >= {"Ge", "Le"}, name
+            if field.annotation in {int, float} or name == "whole_frame_pixels_max":
+                assert {type(bound).__name__ for bound in bounds_of(field)} >= {"Ge", "Le"}, name
 
 
 def test_presets_too_large_for_the_message_that_carries_them_are_refused() -> None:

@@ -117,3 +117,15 @@ def test_group_that_this_process_could_not_give_is_refused(monkeypatch: pytest.M
     assert problems(f"frames.socket_group={other.gr_name}") == [
         f"frames.socket_group: is '{other.gr_name}', must be a group that the daemon's own user is in"
     ]
+
+
+def test_folder_of_lent_segments_may_be_empty_and_must_be_there_otherwise(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    assert resolve(EMPTY, {}, ['frames.lent_directory=""']).frames.lent_directory == ""
+    assert resolve(EMPTY, {}, [f"frames.lent_directory={tmp_path}"]).frames.lent_directory == str(tmp_path)
+    assert problems("frames.lent_directory=shm") == ["frames.lent_directory: is 'shm', must be a whole path, from / on"]
+    for missing in (tmp_path / "none", tmp_path / "file"):
+        [told] = problems(f"frames.lent_directory={missing}")
+        assert told.startswith("frames.lent_directory: '")
+        assert told.endswith(" is no folder in which the daemon can open files; empty: none is taken")

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from ipc.arena import Arena, reserve_arena
+from ipc.arena import Arena
 from ipc.channel import Channel, channel_pair
 from ipc.messages import (
     Answer,
@@ -33,6 +33,7 @@ from ipc.messages import (
     ToBroker,
 )
 from ipc.pixels import Geometry, Layout
+from ipc.reservation import reserve_arena
 from ipc.settings import MemorySettings
 from ipc.sockets import bind_work, make_context
 from ipc.telemetry import WorkerTelemetry, decode_telemetry

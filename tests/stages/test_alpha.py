@@ -6,6 +6,7 @@ from hypothesis import given
 
 from ipc.pixels import Layout
 from stages.alpha import divided, flattened, is_opaque, joined, multiplied
+from stages.encoders.pillow import laid_on
 from tests.oracles import Pixels, sample
 from tests.stages.operations.results import WITH_ALPHA, pictures
 
@@ -57,3 +58,14 @@ def test_flattened_of_the_opaque_is_the_picture_and_lies_in_the_target() -> None
 
     assert np.shares_memory(flattened(pixels, (9, 9, 9), target), target)
     assert np.array_equal(target, pixels[..., :3])
+
+
+@pytest.mark.parametrize("is_opaque_throughout", [False, True])
+def test_laid_on_by_pillow_is_flattened_to_the_bit(is_opaque_throughout: bool) -> None:
+    """Every alpha with every colour."""
+    alphas, colors = np.meshgrid(np.arange(256, dtype=np.uint8), np.arange(256, dtype=np.uint8))
+    pixels = np.dstack([colors, colors.T, 255 - colors, alphas])
+    if is_opaque_throughout:
+        pixels[..., 3] = 255
+    for background in ((0, 0, 0), (255, 255, 255), (3, 128, 251)):
+        assert np.array_equal(laid_on(pixels, background), flattened(pixels, background))

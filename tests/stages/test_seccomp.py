@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from typing import IO
 
 import pyseccomp  # type: ignore[import-untyped]  # it has annotations, but no py.typed
 import pytest
@@ -46,10 +47,10 @@ filter_.put_in_force()
 """
 
 
-def run(program: str) -> "subprocess.CompletedProcess[str]":
+def run(program: str, stdin: IO[bytes] | None = None) -> "subprocess.CompletedProcess[str]":
     """Run a program in a filtered process."""
     command = [sys.executable, "-c", FILTERED + program]
-    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=30)
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=30, stdin=stdin)
 
 
 def test_filter_holds_for_threads_that_there_were_before() -> None:
@@ -66,6 +67,34 @@ def test_memory_for_data_can_be_had_and_memory_for_code_cannot() -> None:
     )
 
     assert ended.stdout == f"{errno.EPERM} 0\n", ended.stderr
+
+
+def test_file_that_is_open_can_be_mapped_and_its_descriptor_not_be_put_in_another_s_place() -> None:
+    with tempfile.TemporaryFile() as file:
+        file.write(b"pixels")
+        file.flush()
+        ended = run(
+            "import fcntl\n"
+            "print(mmap.mmap(0, 6, prot=mmap.PROT_READ)[:], came_of(lambda: os.dup2(0, 1)), end=' ')\n"
+            "print(came_of(lambda: fcntl.fcntl(0, fcntl.F_SETFL, 0))); end.set()",
+            stdin=file,
+        )
+
+    assert ended.stdout == f"b'pixels' {errno.EPERM} {errno.EPERM}\n", ended.stderr
+
+
+def test_limit_of_memory_can_be_moved_below_its_bound_and_no_other_limit_at_all() -> None:
+    ended = run(
+        "import resource\n"
+        "def is_moved(which, value):\n"
+        "    try: resource.setrlimit(which, (value, resource.RLIM_INFINITY))\n"
+        "    except ValueError: pass\n"  # what Python makes of a refusal
+        "    return resource.getrlimit(which)[0] == value\n"
+        "print(is_moved(resource.RLIMIT_AS, 1 << 41), is_moved(resource.RLIMIT_AS, 1 << 40), end=' ')\n"
+        "print(is_moved(resource.RLIMIT_STACK, 1 << 20), is_moved(resource.RLIMIT_NOFILE, 9)); end.set()"
+    )
+
+    assert ended.stdout == "True True False False\n", ended.stderr
 
 
 def test_own_threads_can_be_signalled_and_others_cannot() -> None:

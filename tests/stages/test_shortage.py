@@ -1,28 +1,26 @@
 """Libraries that are refused memory, really, in a process of their own; each must say so in words that are known."""
 
-import subprocess
-import sys
+from typing import Final
 
 import cv2
 import numpy as np
 import pytest
 
 from stages.shortage import check_room, is_shortage, tells_of_shortage
+from tests.stages.confined import confined, endings
 
-PROGRAM = """
-import os, resource, sys
-from ipc import heap
+PROGRAM: Final = """
+import os, sys
 from ipc.messages import Decode, Encode, Extent, Transform
 from ipc.pixels import Geometry, Layout
-from ipc.resident import mapped_bytes
 from stages import decode, encode, transform
 from stages.limits import Limits
 from stages.operations import encode_operations
 from stages.operations.resize import Resize
 from stages.operations.rotate import Rotate
 from stages.encodings import JpegEncoding, RawEncoding, encode_encoding
-from stages.shortage import is_shortage
 from tests.photographs import photograph_jpeg
+from tests.stages.confined import attempt
 
 kind, limits_mib = sys.argv[1], [int(limit) for limit in sys.argv[2:]]
 for stage in (decode, encode, transform):
@@ -55,43 +53,23 @@ steps = {
     "small": lambda: transformed(Resize(300, 300), result=Geometry(300, 300, Layout.RGB)),
 }
 del data
-heap.trim()
-for limit_mib in limits_mib:
-    limit = mapped_bytes() + (limit_mib << 20)
-    resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
-    try:
-        steps[kind]()
-    except Exception as error:
-        told = f"shortage {is_shortage(error)}: {type(error).__name__}: {error}"
-    else:
-        told = "done"
-    resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    print(told)
-    heap.trim()
+attempt(steps[kind], limits_mib)
 steps[kind]()
 """
 
 
-def told(kind: str, *limits_mib: int) -> list[str]:
-    """Have a step done with so little, and then with enough."""
-    program = [sys.executable, "-c", PROGRAM, kind, *map(str, limits_mib)]
-    ended = subprocess.run(program, check=False, capture_output=True, text=True, timeout=60)
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout.splitlines()
-
-
 @pytest.mark.parametrize("kind", ["decode", "encode", "raw", "rotate"])
 def test_library_without_memory_says_so_and_works_again_when_there_is_some(kind: str) -> None:
-    (said,) = told(kind, 1)
+    (said,) = confined(PROGRAM, kind, 1)
 
     assert said.startswith("shortage True: ")
 
 
 @pytest.mark.parametrize("kind", ["tall", "wide", "small"])
 def test_resampling_with_too_little_memory_fails_before_the_library_ends_the_process(kind: str) -> None:
-    said = told(kind, *range(1, 25))
+    said = confined(PROGRAM, kind, *range(1, 25))
 
-    assert {line.split(":")[0] for line in said} == {"shortage True", "done"}
+    assert endings(said) == {"shortage True", "done"}
 
 
 def test_other_errors_are_no_shortage() -> None:

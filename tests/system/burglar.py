@@ -87,7 +87,6 @@ BARE: Final[dict[str, tuple[str, tuple[Any, ...]]]] = {
     "accept": ("accept4", (NOBODY_THERE, None, None, 0)),
     "send to an address": ("sendto", (NOBODY_THERE, b"x", 1, 0, bytes(16), 16)),
     "send a descriptor": ("sendmsg", (NOBODY_THERE, bytes(64), 0)),
-    "receive a descriptor": ("recvmsg", (NOBODY_THERE, bytes(64), 0)),
     "set up a socket": ("setsockopt", (NOBODY_THERE, 1, 2, bytes(4), 4)),
     # processes
     "be another program": ("execve", (b"", None, None)),
@@ -245,8 +244,8 @@ def break_in() -> None:
     beside = Path(__file__).with_name(NUMBERS_FILE)
     told = json.loads(beside.read_text(encoding="ascii"))
 
-    def burgled(step: Any, arena: memoryview) -> None:
-        honest(step, arena)
+    def burgled(step: Any, ground: Any) -> None:
+        honest(step, ground)
         if step.geometry.width == MARKER_WIDTH:
             logging.getLogger(__name__).warning(LOG_MESSAGE, extra={"doors": try_all(told["numbers"], told["socket"])})
 

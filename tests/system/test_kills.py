@@ -11,8 +11,8 @@ import pytest
 import zmq
 
 from omnishotd.client import Client
-from tests.conftest import SHM
 from tests.daemon import Daemon, connect
+from tests.leftovers import segments, segments_left
 from tests.numbered import number_of_jpeg, numbered_jpeg
 from tests.waiting import all_ended, eventually
 
@@ -61,7 +61,7 @@ def test_kill_9_of_each_kind_of_worker_amid_500_frames_loses_none(daemon: Daemon
 @pytest.mark.timeout(180)
 def test_kill_9_of_the_supervisor_leaves_nothing_and_lets_the_next_start_at_once(runtime_directory: Path) -> None:
     """Again and again: what is left, or in the way, is so by chance."""
-    shared_memory = set(SHM.iterdir())
+    shared_memory = segments()
     ready_after_s = []
     for _ in range(10):
         with Daemon(runtime_directory) as daemon:
@@ -72,7 +72,7 @@ def test_kill_9_of_the_supervisor_leaves_nothing_and_lets_the_next_start_at_once
             eventually(lambda: all_ended(processes), within_s=1.0, what="all of its processes have ended")  # noqa: B023 - asked at once
 
         assert daemon.wait() == -signal.SIGKILL
-        assert set(SHM.iterdir()) <= shared_memory
+        assert not segments_left(shared_memory)
     with Daemon(runtime_directory) as again, Client(endpoint=again.endpoint) as client:
         result = client.process(numbered_jpeg(7, 640, 480), outputs=OUTPUTS)
 

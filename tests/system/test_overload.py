@@ -16,8 +16,9 @@ import psutil
 import pytest
 import zmq
 
-from perf.harness import Child, picture_files
+from perf.child import Child
 from perf.messages import CrowdOrder, CrowdRun, Word
+from perf.thumbnails import picture_files
 from tests.daemon import Daemon, connect
 from tests.neighbour import OUTPUTS, neighbour
 from tests.numbered import number_of_jpeg, numbered_jpeg

@@ -49,7 +49,7 @@ def test_only_the_producers_socket_is_open_to_the_producers_group(service: Insta
     sockets = {name for name, status in files.items() if stat.S_ISSOCK(status.st_mode)}
 
     assert (stat.S_IMODE(runtime.st_mode), runtime.st_gid) == (0o710, group)
-    assert sockets == {"frames.sock", "work.sock", "telemetry.sock"}
+    assert sockets == {"frames.sock", "work.sock", "work.sock.lent", "telemetry.sock"}
     assert files["frames.sock"].st_gid == group
     assert {name: oct(stat.S_IMODE(status.st_mode)) for name, status in files.items()} == {
         name: "0o660" if name == "frames.sock" else "0o600" for name in files

@@ -5,8 +5,8 @@ from ipc.messages import Encode, Extent, Step, Transform
 
 
 def written(step: Step) -> list[Extent]:
-    """What a step writes."""
-    return [] if isinstance(step, Encode) else [step.target]
+    """What a step writes of the arena."""
+    return [] if isinstance(step, Encode) else _in_arena(step.target)
 
 
 def read_to_the_end(step: Step) -> list[Extent]:
@@ -17,8 +17,12 @@ def read_to_the_end(step: Step) -> list[Extent]:
 
 
 def touched(step: Step) -> list[Extent]:
-    """All that a step reads or writes."""
-    return [step.source, *read_to_the_end(step), *written(step)]
+    """All of the arena that a step reads or writes."""
+    return [*_in_arena(step.source), *read_to_the_end(step), *written(step)]
+
+
+def _in_arena(extent: Extent) -> list[Extent]:
+    return [] if extent.segment else [extent]
 
 
 def within(part: Extent, whole: Extent) -> bool:

@@ -25,12 +25,14 @@ from ipc.settings import (
 from ipc.wire import Request
 from omnishotd.broker.admission import request_key
 from omnishotd.broker.crew import Worker
+from omnishotd.broker.cuts import find_cuts
 from omnishotd.broker.flow import Flow
 from omnishotd.broker.frame import Frame, Payload, Sender
 from omnishotd.broker.overlays import KeptOverlay
 from omnishotd.broker.peer import peer_of_address
 from omnishotd.broker.plan import Plan
 from omnishotd.broker.replies import Reply
+from omnishotd.broker.segments import Segments
 from tests.photographs import jpeg, photograph_jpeg, photograph_mosaic
 
 MS: Final = 1000
@@ -48,6 +50,8 @@ LAYOUTS: Final = (
 PLAIN: Final[dict[str, Any]] = {}
 SMALLER: Final[dict[str, Any]] = {"operations": [{"op": "resize", "width": 16, "height": 16}]}
 RAW_OUT: Final[dict[str, Any]] = {"operations": [{"op": "resize", "width": 8}], "format": "raw"}
+AVIF: Final[dict[str, Any]] = {"format": "avif"}
+"""Takes longest of all formats."""
 TRIMMED: Final[dict[str, Any]] = {"operations": [{"op": "trim"}]}
 """Its size is known to workers only: here, half as wide and a third as high as it can be."""
 KEPT: Final[dict[str, Any]] = {**SMALLER, "metadata": "keep"}
@@ -185,6 +189,8 @@ class Rig:
         hire: bool = True,
         arena_bytes: int = ARENA_BYTES,
         canaries: bool = False,
+        heavy_us: int | None = None,
+        segments: Segments | None = None,
     ) -> None:
         self.settings = settings or make_settings()
         self.now_us = START_US
@@ -194,7 +200,11 @@ class Rig:
         self.held: list[Held] = []
         """Oldest first."""
         overlays = {LOGO.name: LOGO}
-        self.flow = Flow(self.settings, "0123456789abcdef", self.allocator, self._write, self._take_reply, overlays)
+        self.flow = Flow(
+            self.settings, "0123456789abcdef", self.allocator, self._write, self._take_reply, overlays, segments
+        )
+        if heavy_us is not None:
+            self.flow.costs.heavy_us = heavy_us
         self.last_incarnation = 0
         if not canaries:
             self.flow.canary.stop()
@@ -278,10 +288,11 @@ class Rig:
         self.flow.answered(held.worker, answer, parts, self.now_us)
         self.work()
 
-    def die(self, worker: Worker, *, replace: bool = True) -> list[Frame]:
+    def die(self, worker: Worker, *, replace: bool = True, signal: str = "SIGKILL") -> list[Frame]:
         """Prove a worker dead, and start another in its place. Returns what turned out to be poison."""
         self.held = [held for held in self.held if held.worker is not worker]
-        poison = self.flow.gone(worker.incarnation, "SIGKILL", self.now_us)
+        cuts = find_cuts(worker, signal)
+        poison = self.flow.gone(worker.incarnation, signal, self.now_us, cuts)
         if replace:
             self.hire(self.settings.pipeline.pools[worker.pool].name)
         self.work()
@@ -341,7 +352,7 @@ def make_frame(
         fingerprint=hash(payload),
         request=request,
         payload=payload,
-        plan=Plan("jpeg", 0, square, square, (), (), square.pixels, (square.bytes,), square.bytes),
+        plan=Plan("jpeg", 0, square, square, (), (), square.pixels, (square.bytes,), square.bytes, None),
         arrived_us=START_US,
         deadline_us=deadline_us,
     )

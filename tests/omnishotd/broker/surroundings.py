@@ -11,7 +11,6 @@ from typing import Any
 import msgspec
 import zmq
 
-from ipc.arena import reserve_arena
 from ipc.channel import Channel, channel_pair, child_channel
 from ipc.messages import (
     Answer,
@@ -27,6 +26,7 @@ from ipc.messages import (
     Task,
     WorkerExpected,
 )
+from ipc.reservation import reserve_arena
 from ipc.sockets import make_work_end
 from ipc.telemetry import BrokerTelemetry, WorkerTelemetry, decode_telemetry
 from omnishotd.broker.process import BrokerProcess

@@ -54,6 +54,7 @@ def test_tcp_without_any_key_may_be_a_forwarder() -> None:
         (TCP, None, True, "server_key: the daemon's public key is needed beside key_file"),
         (TCP, "/etc/omnishotd/server.key", True, "server_key: must be the daemon's public key itself, 40 characters"),
     ],
+    ids=["not over TCP", "no secret key", "no public key", "a path"],
 )
 def test_keys_that_cannot_be_used_are_refused_by_name(
     key_file: Path, endpoint: str, server_key: str | None, has_file: bool, what: str

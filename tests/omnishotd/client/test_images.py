@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from omnishotd.client.images import Image, RawInput, prepare
+from omnishotd.client.images import Block, RawInput, prepare
 
 PIXELS = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
 
@@ -16,7 +16,7 @@ def raw(width: int, height: int, layout: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("image", [b"jpeg", bytearray(b"jpeg"), memoryview(b"jpeg"), np.frombuffer(b"jpeg", np.uint8)])
 @pytest.mark.parametrize("copies", [False, True])
-def test_row_of_bytes_is_an_encoded_image(image: Image, *, copies: bool) -> None:
+def test_row_of_bytes_is_an_encoded_image(image: Block, *, copies: bool) -> None:
     submission = prepare(image, None, None, copies=copies)
 
     assert (bytes(submission.payload), submission.input) == (b"jpeg", None)

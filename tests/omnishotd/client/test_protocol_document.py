@@ -12,9 +12,11 @@ import msgspec
 import pytest
 
 from ipc.errors import FREES_ID, ErrorCode
-from ipc.wire import HEADER_BYTES_MAX, Request, decode_request
+from ipc.wire import HEADER_BYTES_MAX, LENT_BYTES_MAX, LENT_OFFSET_MAX, Lent, Request, decode_request
+from omnishotd.broker.segments import OPEN_MAX, OPEN_OF_USER_MAX
 from omnishotd.client.errors import FrameRefused
 from omnishotd.client.messages import Picture, Reply, Result, read_reply
+from omnishotd.client.ring import stride_bytes
 from stages.encodings import FORMATS
 from stages.limits import Limits
 from stages.outputs import parse_outputs
@@ -57,14 +59,26 @@ def test_examples_bytes_are_their_maps() -> None:
     maps: list[Any] = [json.loads(block) for block in blocks("json")]
     dumps = [from_hex(block) for block in blocks("hex")]
 
-    assert [msgpack.unpackb(dump) for dump in dumps] == maps[:2]
-    assert f"{len(dumps[0])} bytes" in section("A worked example")
+    assert [msgpack.unpackb(dump) for dump in dumps] == [maps[0], maps[1], maps[3]]
+    assert f"header, {len(dumps[0])} bytes" in section("A worked example")
+    assert f"header, {len(dumps[2])} bytes" in section("A worked example")
 
 
 def test_examples_request_is_taken_by_the_broker() -> None:
     request = decode_request(from_hex(blocks("hex")[0]))
 
     assert (request.id, request.client) == ("frame-42", "camera-7")
+
+
+def test_examples_lent_frame_is_taken_by_the_broker_and_fills_its_place() -> None:
+    request = decode_request(from_hex(blocks("hex")[2]))
+    assert request.lent is not None
+    assert request.input is not None
+    geometry = request.input.raw_geometry
+    assert geometry is not None
+
+    assert request.lent.bytes == geometry.bytes
+    assert request.lent.offset == stride_bytes(request.lent.bytes)
 
 
 def test_examples_replies_are_read_by_the_client() -> None:
@@ -86,6 +100,16 @@ def test_examples_refusal_is_what_the_stages_say() -> None:
 def test_every_key_of_a_request_is_listed() -> None:
     assert set(first_column("Requests")) == set(Request.__struct_fields__)
     assert f"at most {HEADER_BYTES_MAX} bytes" in section("Requests")
+
+
+def test_every_key_and_bound_of_what_is_lent_is_listed() -> None:
+    rows = first_column("Lent pictures")
+
+    assert set(rows) == set(Lent.__struct_fields__)
+    assert (LENT_OFFSET_MAX, LENT_BYTES_MAX) == (1 << 48, 1 << 40)
+    assert "2^48" in rows["offset"]
+    assert "2^40" in rows["bytes"]
+    assert f"{OPEN_OF_USER_MAX} segments of a user and {OPEN_MAX} in all" in section("Lent pictures")
 
 
 def test_every_error_code_is_listed_and_those_that_free_the_name_are_told() -> None:

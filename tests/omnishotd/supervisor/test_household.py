@@ -5,9 +5,9 @@ import select
 
 import pytest
 
-from ipc.arena import ArenaUnavailable
 from ipc.causes import Cause
 from ipc.messages import Kill, Poisoned, PoolFailed, Ready, WorkerExpected, WorkerGone
+from ipc.reservation import ArenaUnavailable
 from omnishotd.supervisor.lifecycle import ServiceState
 from omnishotd.supervisor.restarts import DELAY_S_MAX, DELAY_S_MIN
 from tests.omnishotd.supervisor.stage import WITHIN_S, Stage

@@ -1,42 +1,28 @@
 """Decoders that are refused memory, really, in a process of their own: no picture is called damaged for it."""
 
 import io
-import subprocess
-import sys
 from typing import Any, Final
 
 import pytest
 
 from tests.photographs import photograph_mosaic
+from tests.stages.confined import confined, endings
 from tests.stages.decoders.planar_jpegs import planar_jpeg
 
 PROGRAM: Final = """
-import resource, sys
+import sys
 import numpy as np
-from ipc import heap
-from ipc.resident import mapped_bytes
 from stages import decode, decoders
 from stages.limits import Limits
 from stages.probe import probe
-from stages.shortage import is_shortage
+from tests.stages.confined import attempt
 
 data = sys.stdin.buffer.read()
 picture = probe(data, Limits(10_000, 10_000_000))
 geometry = picture.geometry
 target = np.empty((geometry.height, geometry.width, geometry.layout.channels), np.uint8)
 decode.warm()
-for limit_mib in map(int, sys.argv[1:]):
-    heap.trim()
-    limit = mapped_bytes() + (limit_mib << 20)
-    resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
-    try:
-        decoders.decode(memoryview(data), picture.format, geometry, target)
-    except Exception as error:
-        told = f"shortage {is_shortage(error)}: {type(error).__name__}: {error}"
-    else:
-        told = "done"
-    resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    print(told)
+attempt(lambda: decoders.decode(memoryview(data), picture.format, geometry, target), map(int, sys.argv[1:]))
 """
 SIDE: Final = 1600
 LITTLE_MIB: Final = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64)
@@ -69,11 +55,8 @@ def written(kind: str) -> bytes:
 
 @pytest.mark.parametrize("kind", ["JPEG", "inks", "odd sampling", "PNG", "deep", "WEBP", "lossless", "AVIF", "GIF"])
 def test_decoder_with_too_little_memory_says_so_and_works_again_when_there_is_enough(kind: str) -> None:
-    program = [sys.executable, "-c", PROGRAM, *map(str, (*LITTLE_MIB, ENOUGH_MIB))]
-    ended = subprocess.run(program, check=False, capture_output=True, timeout=60, input=written(kind))
-    assert ended.returncode == 0, ended.stderr
-    said = ended.stdout.decode().splitlines()
+    said = confined(PROGRAM, *LITTLE_MIB, ENOUGH_MIB, data=written(kind))
 
     assert said[0].startswith("shortage True: "), said
-    assert {line.split(":")[0] for line in said[:-1]} <= {"shortage True", "done"}, said
+    assert endings(said[:-1]) <= {"shortage True", "done"}, said
     assert said[-1] == "done"

@@ -78,7 +78,7 @@ bench-kernels: $(STAMP) ## Measure each operation and format beside libvips and 
 	@$(BIN)/python -m perf.outputs
 
 bench-peers: $(STAMP) peer-programs ## Install whom the benchmark measures beside omnishotd: sharp, GStreamer, thumbor
-	@$(MAKE) --no-print-directory --keep-going $(SHARP)/node_modules/installed $(THUMBOR_VENV)/installed || true
+	@$(MAKE) --silent --no-print-directory --keep-going $(SHARP)/node_modules/installed $(THUMBOR_VENV)/installed || true
 	@$(BIN)/python -m perf.peers
 
 chaos: $(STAMP) ## Kill and stop processes all the time, and account for every frame; SEED=1 SECONDS=120

@@ -76,6 +76,10 @@ class PipelineSettings(_Section, frozen=True, kw_only=True):
         run = self.stages_run_by(pool)
         return [Stage.DECODE, *run] if Stage.TRANSFORM in run and Stage.DECODE not in run else run
 
+    def is_for_heavy_frames(self, stages: list[str]) -> bool:
+        """Tell whether a pool of these stages sees heavy frames only: light ones stay with those who decode them."""
+        return self.whole_frame_pixels_max == "auto" and Stage.DECODE not in stages
+
 
 class SupervisorSettings(_Section, frozen=True, kw_only=True):
     """When to end a service that hangs, and when to stop starting it again."""

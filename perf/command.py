@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import psutil
 
-from perf.harness import MeasurementFailed
+from perf.contender import MeasurementFailed
 
 
 def run_command(name: str, about: str | None, rounds_default: int, measure: Callable[[int], None]) -> int:

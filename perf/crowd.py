@@ -9,10 +9,12 @@ from typing import Final
 
 import psutil
 
+from perf.child import ANSWER_WITHIN_S, Child
 from perf.command import processor_s, run_command
+from perf.contender import MeasurementFailed
 from perf.figures import percentile, ratios, spread
-from perf.harness import ANSWER_WITHIN_S, Child, MeasurementFailed, picture_files
 from perf.messages import CrowdOrder, CrowdRun, Word
+from perf.thumbnails import picture_files
 from tests.daemon import Daemon
 from tests.waiting import eventually
 

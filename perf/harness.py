@@ -1,192 +1,170 @@
-"""The harness: contenders, the processes that measure them, and the rounds in which they take turns."""
+"""The harness: contenders that stand, and the rounds in which they take turns."""
 
 import contextlib
-import os
-import select
-import subprocess
-import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Final, Self, TypeVar
 
-import msgspec
+import psutil
 
-from omnishotd.supervisor.children import child_environment
-from perf.messages import CrowdOrder, CrowdRun, IdealOrder, LoadOrder, OperatorOrder, OperatorRun, Run, Word
-from tests.daemon import Daemon
-from tests.photographs import photograph_jpeg
+from perf.contender import Contender, Entrant, Load, MeasurementFailed
+from perf.matrix import Cell, turns
+from perf.memory import pss_bytes_of
+from perf.results import Sampled, Series, Turn, series_of
+from perf.roster import INDISPENSABLE
+from perf.sameness import compare
+from perf.work import Work
 
-ROOT: Final = Path(__file__).parents[1]
-CORES: Final = len(os.sched_getaffinity(0))
-IN_FLIGHT: Final = 32
-QUALITY_IN: Final = 85
-ANSWER_WITHIN_S: Final = 60.0
-"""Beyond the time that was ordered: for the warm frames, and for a machine that does other work."""
-LINE_BYTES_MAX: Final = 64 << 20
+OnMeasured = Callable[[str], None]
 
-_STAGED: Final = "pipeline.whole_frame_pixels_max=0"
-
-Reply = TypeVar("Reply", Run, Word, OperatorRun, CrowdRun)
+_Place = tuple[Cell, str]
 
 
-class MeasurementFailed(Exception):
-    """A contender could not be measured."""
+@dataclass(slots=True)
+class Field:
+    """Contenders that were started, and those that are out of it."""
 
+    standing: dict[str, Contender]
+    missing: dict[str, str] = field(default_factory=dict)
+    """Why, by name."""
 
-class Measurement(msgspec.Struct, frozen=True):
-    """One run in its place."""
-
-    round: int
-    side: int
-    contender: str
-    run: Run
-
-
-@dataclass(frozen=True, slots=True)
-class Contender:
-    """Something to be measured: takes a picture's file and a number of seconds."""
-
-    name: str
-    measure: Callable[[str, float], Run]
-
-
-class Child:
-    """A process of the benchmark, ready and waiting for orders."""
-
-    def __init__(self, module: str, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
-        self._module = module
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=ROOT,
-            env=environment or child_environment(),  # as the daemon's workers have it
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        with self._process:
-            pass
-
-    def order(self, message: IdealOrder | LoadOrder | OperatorOrder | CrowdOrder | Word) -> None:
-        """Give an order. Raises `MeasurementFailed`."""
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(msgspec.json.encode(message) + b"\n")
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            raise MeasurementFailed(f"{self._module} has ended; what it said stands above") from None
-
-    def answer(self, kind: type[Reply], within_s: float) -> Reply:
-        """Wait for an answer. Raises `MeasurementFailed`."""
-        assert self._process.stdout is not None
-        # A child writes one line an answer and flushes: the buffer never holds a second one.
-        if not select.select([self._process.stdout], [], [], within_s)[0]:
-            raise MeasurementFailed(f"{self._module} did not answer within {within_s:.0f} s")
-        line = self._process.stdout.readline(LINE_BYTES_MAX)
-        if not line:
-            raise MeasurementFailed(f"{self._module} has ended; what it said stands above")
-        return msgspec.json.decode(line, type=kind)
+    def drop(self, name: str, error: Exception) -> None:
+        """Go on without one that failed. Raises `MeasurementFailed` where nothing can be said without it."""
+        if name in INDISPENSABLE:
+            raise MeasurementFailed(f"{name}: {error}") from None
+        self.missing[name] = str(error)
+        self.standing.pop(name, None)
 
 
 @contextlib.contextmanager
-def picture_files(sides: Sequence[int]) -> Iterator[dict[int, str]]:
-    """Write the photographs, and yield their files by side in pixels."""
-    with TemporaryDirectory(prefix="oms-perf-") as folder:
-        files = {}
-        for side in sides:
-            path = Path(folder) / f"{side}.jpg"
-            path.write_bytes(photograph_jpeg(side, QUALITY_IN))
-            files[side] = str(path)
-        yield files
-
-
-def run_ideal(children: Sequence[Child], picture_file: str, seconds: float) -> Run:
-    """Measure bare processes side by side: all are warm before any begins."""
-    for child in children:
-        child.order(IdealOrder(picture_file, seconds))
-    for child in children:
-        child.answer(Word, ANSWER_WITHIN_S)
-    for child in children:
-        child.order(Word("go"))
-    runs = [child.answer(Run, seconds + ANSWER_WITHIN_S) for child in children]
-    return Run(
-        frames=sum(run.frames for run in runs),
-        frames_per_second=sum(run.frames_per_second for run in runs),
-        latency_us=[latency_us for run in runs for latency_us in run.latency_us],
-        inside_us=[],
-        picture_sha256=runs[0].picture_sha256,
-    )
-
-
-def run_load(producer: Child, endpoint: str, in_flight: int, picture_file: str, seconds: float) -> Run:
-    """Measure a daemon."""
-    producer.order(LoadOrder(endpoint, picture_file, in_flight, seconds))
-    return producer.answer(Run, seconds + ANSWER_WITHIN_S)
-
-
-@contextlib.contextmanager
-def contenders(files: dict[int, str]) -> Iterator[list[Contender]]:
-    """Start all there is to be measured. Those whose turn it is not are idle."""
+def standing(entrants: Sequence[Entrant], files: Mapping[Work, Path], on_measured: OnMeasured) -> Iterator[Field]:
+    """Start all. Those whose turn it is not are idle."""
     with contextlib.ExitStack() as stack:
-        bare = [stack.enter_context(Child("perf.ideal", *files.values())) for _ in range(CORES)]
-        one_thread = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-        untuned = [
-            stack.enter_context(Child("perf.ideal", *files.values(), environment=one_thread)) for _ in range(CORES)
-        ]
-        producer = stack.enter_context(Child("perf.load", environment=os.environ))
-        found = [
-            Contender("ideal", lambda file, seconds: run_ideal(bare, file, seconds)),
-            Contender("untuned", lambda file, seconds: run_ideal(untuned, file, seconds)),
-            Contender("bare", lambda file, seconds: run_ideal(bare[:1], file, seconds)),
-        ]
-        for name, assignments in (("daemon", []), ("staged", [_STAGED])):
-            directory = Path(stack.enter_context(TemporaryDirectory(prefix="oms-")))
-            daemon = stack.enter_context(Daemon(directory, *assignments))
-            found += [
-                Contender(f"{name}-{in_flight}", _load_of(producer, daemon.endpoint, in_flight))
-                for in_flight in (IN_FLIGHT, 1)
-            ]
+        found = Field({})
+        for entrant in entrants:
+            try:
+                found.standing[entrant.name] = stack.enter_context(entrant.start(files))
+            except (MeasurementFailed, OSError) as error:
+                found.drop(entrant.name, error)
+            on_measured(f"starting {entrant.name}")
         yield found
 
 
-def _load_of(producer: Child, endpoint: str, in_flight: int) -> Callable[[str, float], Run]:
-    return lambda file, seconds: run_load(producer, endpoint, in_flight, file, seconds)
+def sample(found: Field, reference: str, cells: Sequence[Cell]) -> dict[str, list[Sampled]]:
+    """Have everybody make a picture of each of its works, and hold it against the reference's.
+
+    Raises `MeasurementFailed` where one of ours made another one; a peer whose picture is not the same is dropped.
+    """
+    samples: dict[str, list[Sampled]] = {}
+    expected: dict[Work, bytes] = {}
+    names = [reference, *(name for name in found.standing if name != reference)]
+    for name in [name for name in names if name in found.standing]:
+        contender = found.standing[name]
+        for work in dict.fromkeys(cell.work for cell in cells if cell.has(name)):
+            if contender.refusal(work, Load(work.busy_in_flight)):
+                continue
+            try:
+                picture = contender.sample(work)
+                expected.setdefault(work, picture)
+                samples.setdefault(name, []).append(compare(name, work, picture, expected[work]))
+            except (MeasurementFailed, OSError) as error:
+                found.drop(name, error)
+                samples.pop(name, None)
+                break
+    return samples
 
 
-def measure_rounds(
-    rivals: Sequence[Contender],
-    files: dict[int, str],
-    rounds: int,
-    seconds: float,
-    on_measured: Callable[[str], None],
-) -> list[Measurement]:
-    """Let all take turns at every size, another one first each round. Raises `MeasurementFailed`."""
-    measurements = []
-    for number in range(rounds):
-        first = number % len(rivals)
-        for side, file in files.items():
-            for contender in [*rivals[first:], *rivals[:first]]:
-                run = contender.measure(file, seconds)
-                measurements.append(Measurement(number, side, contender.name, run))
-                on_measured(f"round {number + 1} of {rounds}, {side} px, {contender.name}")
-    check_same_work(measurements)
-    return measurements
+class Rounds:
+    """Turns as they are taken."""
+
+    def __init__(self, found: Field, cells: Sequence[Cell], seconds: float, on_measured: OnMeasured) -> None:
+        self._found = found
+        self._cells = cells
+        self._seconds = seconds
+        self._on_measured = on_measured
+        self._turns: dict[_Place, list[Turn]] = {}
+        self._refusals: dict[_Place, str] = {}
+        self.number = 0
+
+    def take(self, rounds_max: int, until_s: float) -> None:
+        """Take rounds: so many, or as many as end before `until_s` of the monotonic clock; at least one.
+
+        Raises `MeasurementFailed`.
+        """
+        longest_s = 0.0
+        while self.number < rounds_max and (self.number == 0 or time.monotonic() + longest_s < until_s):
+            began_s = time.monotonic()
+            self._take_one(rounds_max)
+            self.number += 1
+            longest_s = max(longest_s, time.monotonic() - began_s)
+
+    def series(self) -> list[Series]:
+        """Return what was seen. One that did not come to the end has no figures: it has not all of the rounds."""
+        found = []
+        for cell in self._cells:
+            for name in [*self._found.standing, *self._found.missing]:
+                place = Series(name, cell.work.name, cell.in_flight, cell.producers, cell.saturation_share)
+                taken = self._turns.get((cell, name), [])
+                if len(taken) == self.number:
+                    found.append(series_of(place, taken))
+                elif reason := self._refusals.get((cell, name)):
+                    found.append(Series(*_key(place), refusal=reason))
+        return found
+
+    def _take_one(self, rounds_max: int) -> None:
+        saturation: dict[tuple[str, Work], float] = {}
+        for cell, name in turns(self._cells, list(self._found.standing), self.number):
+            contender = self._found.standing.get(name)
+            if contender is not None:
+                rate = saturation.get((name, cell.work), 0.0)
+                taken = self._turn(contender, cell, name, rate)
+                if taken is not None and cell.is_plain:
+                    saturation[name, cell.work] = taken.run.frames_per_second
+            self._on_measured(f"round {self.number + 1} of {rounds_max}: {cell.name}, {name}")
+
+    def _turn(self, contender: Contender, cell: Cell, name: str, saturation: float) -> Turn | None:
+        load = cell.load(saturation)
+        reason = "not saturated before" if load.frames_per_second == 0 else contender.refusal(cell.work, load)
+        if reason:
+            self._refusals[cell, name] = reason
+            return None
+        try:
+            taken = take_turn(contender, cell.work, load, cell.seconds(self._seconds))
+        except (MeasurementFailed, OSError) as error:
+            if load.is_open:
+                self._refusals[cell, name] = str(error)  # it did not keep up: nothing else is wrong with it
+            else:
+                self._found.drop(name, error)
+            return None
+        self._turns.setdefault((cell, name), []).append(taken)
+        return taken
 
 
-def check_same_work(measurements: Sequence[Measurement]) -> None:
-    """Hold the contenders' pictures against each other. Raises `MeasurementFailed` where they differ."""
-    pictures: dict[int, tuple[str, str]] = {}
-    for measurement in measurements:
-        seen = measurement.contender, measurement.run.picture_sha256
-        contender, picture = pictures.setdefault(measurement.side, seen)
-        if picture != measurement.run.picture_sha256:
-            raise MeasurementFailed(
-                f"{measurement.contender} and {contender} made different pictures of the one of {measurement.side} px: "
-                "they did not do the same work"
-            )
+def take_turn(contender: Contender, work: Work, load: Load, seconds: float) -> Turn:
+    """Let one contender work, and see what it took. Raises `MeasurementFailed`."""
+    processes = contender.processes()
+    before_s = {kind: processor_taken_s(pids) for kind, pids in processes.items()}
+    producers_before_s = processor_taken_s(contender.producers())
+    run = contender.measure(work, load, seconds)
+    if not run.frames:
+        raise MeasurementFailed(f"{work.name}: not two frames in {seconds:g} s")
+    taken_s = {kind: max(0.0, processor_taken_s(pids) - before_s[kind]) for kind, pids in processes.items()}
+    producer_s = processor_taken_s(contender.producers()) - producers_before_s
+    return Turn(run, taken_s, producer_s, pss_bytes_of(pid for pids in processes.values() for pid in pids))
+
+
+def processor_taken_s(pids: Sequence[int]) -> float:
+    """Processor time that processes have taken so far; one that has ended counts nothing."""
+    total_s = 0.0
+    for pid in pids:
+        try:
+            times = psutil.Process(pid).cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        total_s += times.user + times.system
+    return total_s
+
+
+def _key(place: Series) -> tuple[str, str, int, int, float | None]:
+    return place.contender, place.work, place.in_flight, place.producers, place.saturation_share

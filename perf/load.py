@@ -1,116 +1,168 @@
-"""The producer: one process with a bare DEALER that keeps a number of frames in flight.
+"""The producer: one process with one connection that keeps a number of frames in flight, or sends by the clock.
 
-It does what a client must do and no more: a header packed and a message sent a frame, a reply read and unpacked. Run as
-a child: `python -m perf.load`.
+It does for a frame what has to be done and no more: an id is written into a message that is ready, the message is sent
+from where it lies, and the reply is looked at. Run as a child: `python -m perf.load`.
 """
 
-import hashlib
+import gc
+import select
 import sys
 import time
-import uuid
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import msgpack  # type: ignore[import-untyped]  # it has no annotations
 import msgspec
-import zmq
 
-from perf.messages import LoadOrder, Run
-from perf.request import request_header
+from perf.contender import Run
+from perf.dealer import ConnectionFailed, Dealer
+from perf.message import ID_CHARACTERS, Message
+from perf.messages import Failed, LoadOrder, Sample, Window, Word
+from perf.request import with_keys
+from perf.segment import lend
+from perf.tally import Tally
 
-REPLY_WITHIN_MS: Final = 30_000
 WARM_FRAMES_MIN: Final = 10
+IN_FLIGHT_MAX: Final = 100_000
+"""Frames sent by the clock that are not answered yet. More: the daemon has not kept up for long."""
 
-Socket = zmq.Socket[bytes]
+_OK: Final = b"\xa6status\xa2ok"
+_ID: Final = b"\xa2id" + bytes([0xA0 | ID_CHARACTERS])
 
 
 class LoadFailed(Exception):
-    """The daemon did not answer, or answered with an error."""
+    """The daemon answered with an error, or did not keep up."""
 
 
 class Producer:
     """A connection, and the frames it has in flight."""
 
-    def __init__(self, socket: Socket, payload: bytes) -> None:
-        self._socket = socket
-        self._payload = payload
-        self._prefix = uuid.uuid4().hex[:8]
-        self._sent = 0
-        self._sent_ns: dict[str, int] = {}
-        self.latency_us: list[int] = []
-        self.inside_us: list[int] = []
-        self.picture = b""
+    def __init__(self, dealer: Dealer, messages: list[Message]) -> None:
+        self._dealer = dealer
+        self._messages = messages
+        self._sent_ns: list[int] = []
+        """By number, from 0."""
+        self._answered = 0
+        self._inside: list[bytes] = []
+        self.tally = Tally()
+        self.picture = memoryview(b"")
+        """Of the last reply, until the next one is received."""
 
-    def send(self) -> None:
-        """Submit one more frame."""
-        self._sent += 1
-        request_id = f"{self._prefix}-{self._sent}"
-        self._sent_ns[request_id] = time.perf_counter_ns()
-        self._socket.send_multipart([request_header(request_id), self._payload], copy=False)
+    @property
+    def in_flight(self) -> int:
+        """Frames that are not answered yet."""
+        return len(self._sent_ns) - self._answered
+
+    def send(self, since_ns: int) -> None:
+        """Submit one more frame, whose latency counts from `since_ns`."""
+        number = len(self._sent_ns)
+        self._sent_ns.append(since_ns)
+        message = self._messages[number % len(self._messages)]
+        message.number(number)
+        self._dealer.send(message.buffers, message.bytes)
 
     def receive(self) -> int:
-        """Wait for a reply and note its times. Returns when it came. Raises `LoadFailed`."""
-        try:
-            header, *pictures = self._socket.recv_multipart()
-        except zmq.Again:
-            raise LoadFailed(f"no reply within {REPLY_WITHIN_MS // 1000} s") from None
-        now_ns = time.perf_counter_ns()
-        reply: dict[str, Any] = msgpack.unpackb(header)
-        if reply["status"] != "ok":
-            raise LoadFailed(f"the daemon answered {reply['error']['code']}: {reply['error']['message']}")
-        self.picture = pictures[0]
-        self.latency_us.append((now_ns - self._sent_ns.pop(reply["id"])) // 1000)
-        self.inside_us.append(reply["timing_us"]["total"])
+        """Wait for a reply, and return when it came. Raises `LoadFailed`, `ConnectionFailed`."""
+        header, self.picture = self._dealer.receive()
+        now_ns = time.monotonic_ns()
+        at = header.find(_ID) + len(_ID)
+        if _OK not in header:
+            raise LoadFailed(_complaint(header))
+        self._answered += 1
+        if self.tally.note(self._sent_ns[int(header[at : at + ID_CHARACTERS], 16)], now_ns):
+            self._inside.append(header)
         return now_ns
 
-    def forget(self) -> None:
-        """Begin the account anew; frames in flight stay so."""
-        self.latency_us = []
-        self.inside_us = []
+    def run(self, in_flight: int) -> Run:
+        """Fill the pipe, run warm, say so, and go on until the window has passed; then take in what is under way."""
+        for _ in range(in_flight):
+            self.send(time.monotonic_ns())
+        for _ in range(max(WARM_FRAMES_MIN, in_flight)):
+            self.send(self.receive())
+        _say(Word("ready"))
+        while not _is_told():
+            self.send(self.receive())
+        self.tally.open(_window())
+        until_ns = self.tally.until_ns
+        while (now_ns := self.receive()) < until_ns:
+            self.send(now_ns)
+        return self._settled()
+
+    def run_by_the_clock(self, frames_per_second: float) -> Run:
+        """The same with frames that are sent when they are due."""
+        interval_ns = int(1e9 / frames_per_second)
+        due_ns = time.monotonic_ns()
+        heard: list[Dealer | TextIO] = [self._dealer]
+        while (now_ns := time.monotonic_ns()) < self.tally.until_ns:
+            while due_ns <= now_ns:
+                self.send(due_ns)
+                due_ns += interval_ns
+            if self.in_flight > IN_FLIGHT_MAX:
+                raise LoadFailed(f"{IN_FLIGHT_MAX} frames are not answered: the daemon does not keep up")
+            come = heard[:1] if self._dealer.is_waiting else select.select(heard, [], [], (due_ns - now_ns) / 1e9)[0]
+            if self._dealer in come:
+                self.receive()
+                if self._answered == WARM_FRAMES_MIN:
+                    _say(Word("ready"))
+                    heard.append(sys.stdin)
+            if sys.stdin in come:
+                self.tally.open(_window())
+                heard.pop()
+        return self._settled()
+
+    def _settled(self) -> Run:
+        while self.in_flight:
+            self.receive()
+        return self.tally.run([msgpack.unpackb(header)["timing_us"]["total"] for header in self._inside])
 
 
-def measure(socket: Socket, payload: bytes, in_flight: int, seconds: float) -> Run:
-    """Fill the pipe, let it run warm, measure for `seconds`, and take in what is still under way."""
-    producer = Producer(socket, payload)
-    for _ in range(in_flight):
-        producer.send()
-    for _ in range(max(WARM_FRAMES_MIN, 2 * in_flight)):
-        producer.receive()
-        producer.send()
-    producer.forget()
-    began_ns = now_ns = time.perf_counter_ns()
-    until_ns = began_ns + int(seconds * 1e9)
-    while now_ns < until_ns:
-        now_ns = producer.receive()
-        producer.send()
-    latency_us, inside_us = producer.latency_us, producer.inside_us
-    producer.forget()
-    for _ in range(in_flight):
-        producer.receive()
-    return Run(
-        frames=len(latency_us),
-        frames_per_second=len(latency_us) / ((now_ns - began_ns) / 1e9),
-        latency_us=latency_us,
-        inside_us=inside_us,
-        picture_sha256=hashlib.sha256(producer.picture).hexdigest(),
-    )
+def _complaint(header: bytes) -> str:
+    reply: dict[str, Any] = msgpack.unpackb(header)
+    error = reply.get("error", {})
+    return f"the daemon answered {error.get('code')}: {error.get('message')}"
+
+
+def _is_told() -> bool:
+    return bool(select.select([sys.stdin], [], [], 0)[0])
+
+
+def _window() -> Window:
+    return msgspec.json.decode(sys.stdin.buffer.readline(), type=Window)
+
+
+def obey(order: LoadOrder) -> Run | Sample:
+    """Do what was ordered. Raises `LoadFailed`, `ConnectionFailed`, OSError."""
+    source = Path(order.source_file).read_bytes()
+    request = with_keys(order.request, id="0" * ID_CHARACTERS)
+    with Dealer(order.path) as dealer, lend(source, is_lent=order.is_lent) as pieces:
+        lent = [Message(with_keys(request, lent=piece.to_map())) for piece in pieces]
+        producer = Producer(dealer, lent or [Message(request, source)])
+        if order.is_sample:
+            producer.send(time.monotonic_ns())
+            producer.receive()
+            return Sample(bytes(producer.picture))
+        if order.frames_per_second is None:
+            return producer.run(order.in_flight)
+        return producer.run_by_the_clock(order.frames_per_second)
 
 
 def main() -> None:
     """Take orders from stdin until it ends."""
-    with zmq.Context() as context:
-        for line in sys.stdin.buffer:
-            order = msgspec.json.decode(line, type=LoadOrder)
-            socket: Socket
-            with context.socket(zmq.DEALER) as socket:
-                socket.copy_threshold = 1 << 20
-                socket.linger = 0
-                socket.rcvtimeo = REPLY_WITHIN_MS
-                socket.connect(order.endpoint)
-                run = measure(socket, Path(order.picture_file).read_bytes(), order.in_flight, order.seconds)
-            sys.stdout.buffer.write(msgspec.json.encode(run) + b"\n")
-            sys.stdout.buffer.flush()
+    gc.disable()  # nothing that is made here refers to itself
+    for line in sys.stdin.buffer:
+        try:
+            _say(obey(msgspec.json.decode(line, type=LoadOrder)))
+        except (LoadFailed, ConnectionFailed, OSError) as error:
+            _say(Failed(str(error)))
+
+
+def _say(message: Word | Run | Sample | Failed) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(message) + b"\n")
+    sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -6,19 +6,49 @@ import msgspec
 
 
 class LoadOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """To the producer: keep `in_flight` frames in flight for `seconds`."""
+    """To a producer: keep `in_flight` frames in flight, or send by the clock; `Run` is the answer."""
 
-    endpoint: str
-    picture_file: str
+    path: str
+    """Of the daemon's unix socket."""
+    request: bytes
+    """The header, in MessagePack, without `id`."""
+    source_file: str
     in_flight: int
-    seconds: float
+    frames_per_second: float | None = None
+    """Send by the clock, whatever is answered; `in_flight` bounds what is under way in the end."""
+    is_lent: bool = False
+    """Lend what comes in, in shared memory of the producer's own."""
+    is_sample: bool = False
+    """Send one frame; `Sample` is the answer."""
 
 
-class IdealOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """To a bare process: make the calls for `picture_file` for `seconds`, once told to go."""
+class BareOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """To a bare process: repeat the calls for one work; `Run` is the answer."""
 
-    picture_file: str
-    seconds: float
+    request: bytes
+    source_file: str
+    is_sample: bool = False
+    """Make them once; `Sample` is the answer."""
+
+
+class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """To a child that is warm and says so: the time in which frames count, on the monotonic clock that all share."""
+
+    begin_ns: int
+    until_ns: int
+
+
+class Failed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """In place of any answer: the order could not be carried out. The child waits for the next one."""
+
+    failed: str
+    """One line that says why."""
+
+
+class Sample(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A finished picture."""
+
+    picture: bytes
 
 
 class OperatorOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,20 +97,33 @@ class CrowdRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unanswered: int
 
 
+class ClockOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """To a producer that sends by the clock for `seconds`, once told to go."""
+
+    endpoint: str
+    client: str
+    picture_file: str
+    side: int
+    """Of the square that the picture is to become."""
+    frames_per_second: float
+    in_flight_max: int
+    """What is due while so many are not answered yet is not sent."""
+    seconds: float
+
+
+class ClockRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What it saw."""
+
+    latency_us: list[int]
+    """Of each frame that was processed, from the moment it was due: a late start counts as latency."""
+    errors: dict[str, int]
+    """Error replies, by code."""
+    kept_back: int
+    """Frames that were due and not sent."""
+    unanswered: int
+
+
 class Word(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A child is ready to begin, or is told to."""
 
     word: Literal["ready", "go"]
-
-
-class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What was seen of one contender, at one size, in one round."""
-
-    frames: int
-    frames_per_second: float
-    latency_us: list[int]
-    """Of each frame, from before it was sent until its reply was read; of bare calls, their time."""
-    inside_us: list[int]
-    """Of each frame, `timing_us.total` of its reply; empty of bare calls."""
-    picture_sha256: str
-    """Of a finished picture: contenders that did the same work made the same picture."""

@@ -10,11 +10,13 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from perf.child import ANSWER_WITHIN_S, Child, gather
 from perf.command import processor_s, run_command
+from perf.contender import Run
 from perf.figures import percentile, ratios, spread
-from perf.harness import ANSWER_WITHIN_S, IN_FLIGHT, Child, picture_files
-from perf.messages import LoadOrder, OperatorOrder, OperatorRun, Run
-from perf.report import Table, plain
+from perf.messages import OperatorOrder, OperatorRun
+from perf.table import Table, plain
+from perf.thumbnails import IN_FLIGHT, begin_load, picture_files
 from tests.daemon import Daemon
 from tests.waiting import eventually
 
@@ -40,9 +42,9 @@ class Bench:
         """Give frames and, beside them, operators; also the control plane's share of a core. `MeasurementFailed`."""
         control = psutil.Process(self._daemon.pids("control")[0])
         before_s, began_s = processor_s(control), time.monotonic()
-        self._producer.order(LoadOrder(self._daemon.endpoint, self._picture_file, IN_FLIGHT, seconds))
+        begin_load(self._producer, self._daemon.endpoint, IN_FLIGHT, self._picture_file, seconds)
         operated = self.operate(seconds, asks=asks, subscribers=subscribers)
-        run = self._producer.answer(Run, seconds + ANSWER_WITHIN_S)
+        run = gather([self._producer], seconds)
         return run, operated, (processor_s(control) - before_s) / (time.monotonic() - began_s)
 
     def operate(self, seconds: float, *, asks: bool, subscribers: int = 0) -> OperatorRun:

@@ -16,9 +16,10 @@ import psutil
 import zmq
 
 from perf.command import processor_s, run_command
+from perf.contender import MeasurementFailed
 from perf.figures import ratios, spread
-from perf.harness import QUALITY_IN, MeasurementFailed
-from perf.report import Table, plain
+from perf.sources import QUALITY_IN
+from perf.table import Table, plain
 from tests.daemon import Daemon
 from tests.photographs import photograph_jpeg
 

@@ -65,6 +65,8 @@ log = logging.getLogger(__name__)
 
 HOLD_US_MAX: Final = 5_000
 """Answers are sent together as long as the first of them has not waited longer than this."""
+NICENESS: Final = 5
+"""Of those who work on heavy frames: who has light ones gets three times as much of a processor."""
 LOST_GRACE_S: Final = 1.0
 """A worker without its broker waits so long for the supervisor's word."""
 EXIT_LOST: Final = 69
@@ -375,6 +377,8 @@ def main() -> int:
     # Turns at the processor are fewer and longer: a worker interrupted in mid-picture finds its cache cold. Asked for
     # before there are other threads, which get the same.
     os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    if child.start.settings.pipeline.is_for_heavy_frames(child.start.stages):
+        os.nice(NICENESS)
     with make_context() as context:
         try:
             return serve(child, context)

@@ -10,7 +10,7 @@ from typing import Final
 
 from omnishotd.supervisor.children import child_environment
 from perf.command import run_command
-from perf.report import plain
+from perf.table import plain
 
 ROUNDS: Final = 5
 _MARK: Final = "OMNISHOTD_PERF_KERNELS"

@@ -4,10 +4,10 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from perf.contender import MeasurementFailed
 from perf.figures import Spread, ratios, spread
-from perf.harness import MeasurementFailed
 from perf.kernels.case import OURS, PILLOW, VIPS, Case, Work, pixels_of, rmse
-from perf.report import Table
+from perf.table import Table
 
 SECONDS_EACH: Final = 0.12
 CALLS_MIN: Final = 2

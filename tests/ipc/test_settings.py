@@ -42,3 +42,10 @@ def test_who_transforms_knows_how_to_decode_heavy_frames_and_is_not_counted_amon
     assert pipeline(0, "decode+transform", "encode").stages_known_by(PoolSettings(stages=["encode"], workers=1)) == [
         Stage.ENCODE
     ]
+
+
+def test_pools_that_decode_nothing_see_heavy_frames_only_where_all_light_ones_are_whole() -> None:
+    pools = ("decode", "transform", "encode")
+
+    assert [pipeline("auto", *pools).is_for_heavy_frames([pool]) for pool in pools] == [False, True, True]
+    assert [pipeline(1 << 22, *pools).is_for_heavy_frames([pool]) for pool in pools] == [False, False, False]

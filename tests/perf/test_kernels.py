@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from perf.harness import MeasurementFailed
+from perf.contender import MeasurementFailed
 from perf.kernels import formats, operations
 from perf.kernels.case import OURS, PILLOW, VIPS, Case, pixels_of, rmse
 from perf.kernels.turns import check_same_work, sizes_table, table, take_turns

@@ -1,9 +1,9 @@
 """The kernel's account of a process's memory."""
 
 import os
-from pathlib import Path
+import subprocess
 
-from perf.memory import ProcessMemory, parse_rollup
+from perf.memory import ProcessMemory, memory_of, parse_rollup, pss_bytes_of
 
 ROLLUP = """\
 556ee35f0000-7ffd7a9f8000 ---p 00000000 00:00 0                          [rollup]
@@ -21,12 +21,22 @@ Private_Dirty:      6144 kB
 
 
 def test_rollup_of_a_process_is_read_in_bytes() -> None:
-    expected = ProcessMemory("broker", pss_bytes=10 << 20, uss_bytes=7 << 20, arena_bytes=2 << 20)
-
-    assert parse_rollup("broker", ROLLUP) == expected
+    assert parse_rollup(ROLLUP) == ProcessMemory(pss_bytes=10 << 20, uss_bytes=7 << 20, shared_bytes=2 << 20)
 
 
 def test_rollup_of_the_running_kernel_is_read() -> None:
-    memory = parse_rollup("self", Path(f"/proc/{os.getpid()}/smaps_rollup").read_text(encoding="ascii"))
+    memory = memory_of(os.getpid())
 
+    assert memory is not None
     assert 0 < memory.uss_bytes <= memory.pss_bytes
+
+
+def test_process_that_has_ended_has_no_memory() -> None:
+    ended = subprocess.Popen(["/bin/true"])
+    os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+    assert memory_of(ended.pid) is None  # nobody has waited for it yet
+    ended.wait()
+
+    assert memory_of(ended.pid) is None
+    assert pss_bytes_of([ended.pid]) == 0
+    assert pss_bytes_of([ended.pid, os.getpid()]) > 1 << 20

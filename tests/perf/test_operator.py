@@ -7,7 +7,7 @@ import pytest
 from perf.messages import OperatorOrder, OperatorRun
 from perf.operated import latency_table
 from perf.operator import PATHS, OperatorFailed, operate
-from perf.report import plain
+from perf.table import plain
 from tests.daemon import Daemon
 from tests.waiting import eventually
 

@@ -3,7 +3,7 @@
 import pytest
 import zmq
 
-from perf.harness import MeasurementFailed
+from perf.contender import MeasurementFailed
 from perf.outputs import SETS, Bench
 from tests.daemon import Daemon, connect
 from tests.photographs import photograph_jpeg

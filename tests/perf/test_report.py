@@ -1,104 +1,117 @@
-"""Tables of measurements."""
+"""Tables of results."""
 
-from itertools import product
+import msgspec
 
-import pytest
+from perf.matrix import DAEMON, IDEAL, LENT, SHARP, UNTUNED
+from perf.report import (
+    alone_table,
+    cost_table,
+    latency_table,
+    load_table,
+    memory_table,
+    paced_table,
+    producers_table,
+    ratio_table,
+    services_table,
+    tables,
+    throughput_table,
+)
+from perf.results import Results
+from perf.table import Table, markdown, plain
+from tests.perf.made_up import results
 
-from perf.harness import IN_FLIGHT, Measurement, MeasurementFailed, check_same_work
-from perf.memory import ProcessMemory
-from perf.messages import Run
-from perf.report import Table, latency_table, memory_table, plain, throughput_table
-from perf.startup import Startup
-
-MIB = 1 << 20
-
-RATES = {
-    "ideal": 2000.0,
-    "untuned": 1500.0,
-    "bare": 1000.0,
-    f"daemon-{IN_FLIGHT}": 1500.0,
-    "daemon-1": 400.0,
-    f"staged-{IN_FLIGHT}": 1900.0,
-    "staged-1": 500.0,
-}
-SLOWDOWN = (1.0, 4.0, 2.0)
-"""By round: how busy the machine was with other things."""
+SAME = " ({0}..{0})"
 
 
-def measurement(number: int, side: int, contender: str, *, sha256: str = "same") -> Measurement:
-    rate = RATES[contender] / SLOWDOWN[number]
-    latency_us = [int(1e6 / rate)] * 9 + [int(2e6 / rate)]
-    inside_us = [] if contender in {"ideal", "untuned", "bare"} else [900]
-    return Measurement(number, side, contender, Run(10, rate, latency_us, inside_us, sha256))
+def row(table: Table, first: str) -> dict[str, str]:
+    found = {one[0]: one for one in table.rows}
+    return dict(zip(table.columns, found[first], strict=True))
 
 
-def rounds() -> list[Measurement]:
-    return [measurement(*place) for place in product(range(3), (400, 800), RATES)]
+def test_throughput_is_the_median_of_the_rounds() -> None:
+    assert row(throughput_table(results()), "400 px to 300") == {
+        "": "400 px to 300", IDEAL: "500", UNTUNED: "450", DAEMON: "450", LENT: "475", SHARP: "150",
+    }  # fmt: skip
 
 
-def test_throughput_table_of_uneven_rounds_compares_round_with_round() -> None:
-    table = throughput_table(rounds())
+def test_ratios_of_uneven_rounds_are_taken_round_by_round() -> None:
+    found = row(ratio_table(results()), "3200 px to 300")
 
-    assert table.columns == (
-        "",
-        "ideal",
-        "daemon",
-        "daemon / ideal",
-        "staged",
-        "staged / ideal",
-        "untuned",
-        "daemon / untuned",
+    assert found["daemon / ideal"] == "0.90 (0.90..0.90)"
+    assert found["daemon / sharp"] == "3.00 (3.00..3.00)"
+    assert "daemon / daemon" not in found
+
+
+def test_contender_that_was_not_asked_leaves_its_place_empty() -> None:
+    assert row(throughput_table(results()), "400 px to full size")[UNTUNED] == ""
+    assert row(ratio_table(results()), "400 px to full size")["daemon / untuned"] == ""
+
+
+def test_latency_has_the_difference_to_the_bare_call_of_the_same_round() -> None:
+    found = row(latency_table(results()), "800 px to 300")
+    bare_ms, daemon_ms = (float(found[name].split(",")[0]) for name in ("bare call", DAEMON))
+
+    assert abs(float(found["daemon - bare call, p50"].split()[0]) - (daemon_ms - bare_ms)) < 0.02
+
+
+def test_load_table_has_a_row_for_each_number_of_frames_in_flight() -> None:
+    assert [one[0] for one in load_table(results()).rows] == ["1", "2", "4", "8", "16", "32", "64"]
+    assert row(load_table(results()), "32")["sharp: frames a second"] == "43.1"
+
+
+def test_tail_is_p99_over_p50_of_each_round() -> None:
+    assert row(paced_table(results()), "400 px to 300, daemon")["p99 / p50"] == "2.00 (2.00..2.00)"
+
+
+def test_several_producers_are_held_against_one() -> None:
+    assert row(producers_table(results()), "400 px to 300, lent")["over one"] == "1.00 (1.00..1.00)"
+
+
+def test_cost_is_told_with_what_those_take_who_send() -> None:
+    assert row(cost_table(results()), "400 px to 300")[DAEMON] == "4,533 + 89"
+    assert row(cost_table(results()), "400 px to 300")[IDEAL] == "4,000"
+
+
+def test_services_add_up() -> None:
+    found = row(services_table(results()), "400 px to 300, 32 in flight")
+
+    assert (found["broker"], found["decode"], found["control"], found["encode"]) == ("444", "4,000", "89", "0")
+    assert (found["all"], found["producer"], found["ideal"]) == ("4,533", "89", "4,000")
+    assert found["ideal / all with producer"] == "0.87 (0.87..0.87)"
+
+
+def test_each_by_itself_has_its_start_and_its_memory() -> None:
+    assert alone_table(results()).rows == (
+        ("ideal", "", "90", "0.00%", "200"),
+        ("daemon", "0.80", "170", "1.00%", "400"),
+        ("sharp", "0.30", "60", "0.10%", "800"),
     )
-    assert table.rows == (
-        ("400 px", "1,000", "750", "0.75 (0.75..0.75)", "950", "0.95 (0.95..0.95)", "750", "1.00 (1.00..1.00)"),
-        ("800 px", "1,000", "750", "0.75 (0.75..0.75)", "950", "0.95 (0.95..0.95)", "750", "1.00 (1.00..1.00)"),
-    )
 
 
-def test_throughput_table_does_not_depend_on_the_order_of_turns() -> None:
-    assert throughput_table(rounds()[::-1]).rows[::-1] == throughput_table(rounds()).rows
+def test_memory_after_a_load_is_told_for_each_work() -> None:
+    assert row(memory_table(results()), "800 px to full size")[DAEMON] == "64"
 
 
-def test_latency_table_pools_all_rounds_and_compares_with_the_bare_calls() -> None:
-    rows = [row for row in latency_table(rounds()).rows if row[0] == "400 px"]
+def test_results_with_next_to_nothing_in_them_still_make_a_report() -> None:
+    empty = msgspec.structs.replace(results(), series=[], alone={}, samples={})
 
-    assert rows == [
-        ("400 px", "bare calls", "", "2.00", "8.00", "", ""),
-        ("400 px", "daemon", "1", "5.00", "20.00", "2.50 (2.50..2.50)", "0.90"),
-        ("400 px", "daemon", str(IN_FLIGHT), "1.33", "5.33", "", "0.90"),
-        ("400 px", "staged", "1", "4.00", "16.00", "2.00 (2.00..2.00)", "0.90"),
-        ("400 px", "staged", str(IN_FLIGHT), "1.05", "4.21", "", "0.90"),
-    ]
+    assert [table.title for table in tables(empty)] == ["contenders"]
 
 
-def test_memory_table_adds_up_the_processes_even_if_one_was_replaced() -> None:
-    idle = [ProcessMemory("broker", 14 * MIB, 12 * MIB, 0), ProcessMemory("decode-0", 20 * MIB, 18 * MIB, MIB)]
-    loaded = [ProcessMemory("broker", 30 * MIB, 24 * MIB, 6 * MIB), ProcessMemory("decode-9", MIB, MIB, 0)]
+def test_all_tables_of_whole_results_have_rows() -> None:
+    found: Results = results()
 
-    assert memory_table(Startup([0.5], idle, loaded, 3200)).rows == (
-        ("broker", "14.0", "12.0", "0.0", "30.0", "24.0", "6.0"),
-        ("decode-0", "20.0", "18.0", "1.0", "", "", ""),
-        ("all", "34.0", "30.0", "1.0", "31.0", "25.0", "6.0"),
-    )
+    assert len(tables(found)) == 13
+    assert all(len(one) == len(table.columns) for table in tables(found) for one in table.rows)
 
 
 def test_plain_table_aligns_names_left_and_figures_right() -> None:
     table = Table("title", ("", "rate", "latency"), (("a", "1,000", "0.5"), ("longer", "9", "")))
 
-    assert plain(table) == "\n".join(
-        [
-            "title",
-            "         rate  latency",
-            "a       1,000      0.5",
-            "longer      9",
-        ]
-    )
+    assert plain(table).splitlines() == ["title", "         rate  latency", "a       1,000      0.5", "longer      9"]
 
 
-def test_contenders_with_the_same_pictures_pass() -> None:
-    check_same_work([measurement(0, 400, "ideal"), measurement(0, 800, "ideal", sha256="larger")])
+def test_markdown_table_has_a_line_for_each_row_and_no_bar_of_its_own_text() -> None:
+    table = Table("title", ("", "rate"), (("a|b", "1"),))
 
-
-def test_contender_with_another_picture_is_refused() -> None:
-    with pytest.raises(MeasurementFailed, match="staged-1 and ideal made different pictures of the one of 400 px"):
-        check_same_work([measurement(0, 400, "ideal"), measurement(0, 400, "staged-1", sha256="other")])
+    assert markdown(table).splitlines() == ["**title**", "", "|  | rate |", "|---|--:|", "| a\\|b | 1 |"]

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+import psutil
 import pytest
 
 from omnishotd.client import Client
+from stages.worker import NICENESS
 from tests.daemon import Daemon
 from tests.photographs import photograph_jpeg
 from tests.waiting import eventually
@@ -13,6 +15,7 @@ from tests.waiting import eventually
 LARGE: Final = 8
 SMALL: Final = 40
 WITHIN_S: Final = 60.0
+NICENESS_BY_POOL: Final = {"decode": 0, "transform": NICENESS, "encode": NICENESS}
 FULL_SIZE: Final[list[dict[str, Any]]] = [{"operations": [{"op": "resize", "width": 3000, "height": 3000}]}]
 """Of 25 megapixels: decoded at full size, which takes 106 of the arena's 160 MiB, so that there is room for one."""
 
@@ -42,6 +45,9 @@ def test_small_frames_do_not_stand_behind_large_ones_and_all_are_answered(
         for future in futures:
             assert future.result(WITHIN_S).outputs
 
+    assert {kind: next(psutil.Process(pid).nice() for pid in daemon.pids(kind)) for kind in NICENESS_BY_POOL} == (
+        NICENESS_BY_POOL
+    )
     last_small = len(came) - 1 - came[::-1].index("small")
     assert came[:last_small].count("large") <= LARGE // 2
     frames = daemon.frames_at_rest(1 + LARGE + SMALL)

@@ -1,0 +1,1 @@
+"""Everybody else: what a user would take in place of omnishotd, at its best settings."""

@@ -65,10 +65,10 @@ class Producer:
         """Wait for a reply, and return when it came. Raises `LoadFailed`, `ConnectionFailed`."""
         header, self.picture = self._dealer.receive()
         now_ns = time.monotonic_ns()
-        at = header.find(_ID) + len(_ID)
+        self._answered += 1
         if _OK not in header:
             raise LoadFailed(_complaint(header))
-        self._answered += 1
+        at = header.find(_ID) + len(_ID)
         if self.tally.note(self._sent_ns[int(header[at : at + ID_CHARACTERS], 16)], now_ns):
             self._inside.append(header)
         return now_ns
@@ -94,12 +94,13 @@ class Producer:
         due_ns = time.monotonic_ns()
         heard: list[Dealer | TextIO] = [self._dealer]
         while (now_ns := time.monotonic_ns()) < self.tally.until_ns:
-            while due_ns <= now_ns:
+            if due_ns <= now_ns:  # one at a time: replies are taken in between, however late it is
                 self.send(due_ns)
                 due_ns += interval_ns
             if self.in_flight > IN_FLIGHT_MAX:
                 raise LoadFailed(f"{IN_FLIGHT_MAX} frames are not answered: the daemon does not keep up")
-            come = heard[:1] if self._dealer.is_waiting else select.select(heard, [], [], (due_ns - now_ns) / 1e9)[0]
+            wait_s = max(due_ns - now_ns, 0) / 1e9
+            come = heard[:1] if self._dealer.is_waiting else select.select(heard, [], [], wait_s)[0]
             if self._dealer in come:
                 self.receive()
                 if self._answered == WARM_FRAMES_MIN:
@@ -109,6 +110,12 @@ class Producer:
                 self.tally.open(_window())
                 heard.pop()
         return self._settled()
+
+    def let_go(self) -> None:
+        """Wait until the daemon is through with all, whatever became of it: who is next does not find it busy."""
+        while self.in_flight:
+            self._dealer.receive()
+            self._answered += 1
 
     def _settled(self) -> Run:
         while self.in_flight:
@@ -137,13 +144,17 @@ def obey(order: LoadOrder) -> Run | Sample:
     with Dealer(order.path) as dealer, lend(source, is_lent=order.is_lent) as pieces:
         lent = [Message(with_keys(request, lent=piece.to_map())) for piece in pieces]
         producer = Producer(dealer, lent or [Message(request, source)])
-        if order.is_sample:
-            producer.send(time.monotonic_ns())
-            producer.receive()
-            return Sample(bytes(producer.picture))
-        if order.frames_per_second is None:
-            return producer.run(order.in_flight)
-        return producer.run_by_the_clock(order.frames_per_second)
+        try:
+            if order.is_sample:
+                producer.send(time.monotonic_ns())
+                producer.receive()
+                return Sample(bytes(producer.picture))
+            if order.frames_per_second is None:
+                return producer.run(order.in_flight)
+            return producer.run_by_the_clock(order.frames_per_second)
+        except LoadFailed:
+            producer.let_go()
+            raise
 
 
 def main() -> None:

@@ -62,17 +62,17 @@ class Saboteur:
     def step(self, stage: str, honest: Callable[..., Any]) -> Callable[..., Any]:
         """Make a stage's function one that may die, or scribble."""
 
-        def run(step: Any, arena: memoryview, *more: Any) -> Any:
+        def run(step: Any, ground: Any, *more: Any) -> Any:
             if step.geometry.width <= CANARY_SIDE_MAX and step.geometry.height <= CANARY_SIDE_MAX:
-                return honest(step, arena, *more)
+                return honest(step, ground, *more)
             self.die(f"{stage} before")
             if stage != "encode" and self.is_ordered(f"{stage} amid"):
                 half = step.target.bytes // 2
-                arena[step.target.offset : step.target.offset + half] = b"\xa5" * half
+                ground.at(step.target)[:half] = b"\xa5" * half
                 os._exit(9)
-            done = honest(step, arena, *more)
+            done = honest(step, ground, *more)
             if stage == "decode" and self.is_ordered(SCRIBBLE):
-                megabyte = b"\xa5" * (1 << 20)
+                arena, megabyte = ground._arena, b"\xa5" * (1 << 20)
                 for start in range(0, len(arena) - len(megabyte) + 1, len(megabyte)):
                     arena[start : start + len(megabyte)] = megabyte
             self.die(f"{stage} behind")

@@ -48,7 +48,8 @@ def test_memory_of_workers_is_back_within_seconds_of_a_burst(daemon_with: Callab
 
 @pytest.mark.timeout(90)
 def test_memory_of_the_broker_is_back_within_seconds_of_a_burst(daemon_with: Callable[..., Daemon]) -> None:
-    daemon = daemon_with()
+    # By stages, so that payloads come to lie all over the arena.
+    daemon = daemon_with("pipeline.whole_frame_pixels_max=0")
     large = photograph_jpeg(3200)
 
     def submit(count: int) -> None:

@@ -39,9 +39,9 @@ if sys.orig_argv[-4:-2] == ["stages.worker", "decode-0"]:
 
     honest, held = decode.decode, []
 
-    def leaking(step, arena):
+    def leaking(step, ground):
         held.append(bytearray({LEAK_BYTES}))
-        honest(step, arena)
+        honest(step, ground)
 
     decode.decode = leaking
 """

@@ -49,7 +49,7 @@ run: $(STAMP) ## Run the daemon in the foreground
 	@exec $(BIN)/omnishotd serve
 
 test: $(STAMP) programs ## Run all tests, those with daemons beside the others
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+	@$(BIN)/python -m pytest --numprocesses 2
 
 check: $(STAMP) ## Check style, types and the direction of imports
 	@$(BIN)/ruff check

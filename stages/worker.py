@@ -378,7 +378,9 @@ def main() -> int:
     # before there are other threads, which get the same.
     os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     if child.start.settings.pipeline.is_for_heavy_frames(child.start.stages):
-        os.nice(NICENESS)
+        with contextlib.suppress(OSError):
+            # Where a service manager refuses the call, all take the same turns.
+            os.nice(NICENESS)
     with make_context() as context:
         try:
             return serve(child, context)

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from multiprocessing import resource_tracker as tracker
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.daemon import Daemon
 from tests.leftovers import descendants, segments, segments_left
+from tests.turns import DaemonsInTurn, scheduler_of
 from tests.waiting import eventually
 
 # The machine may be busy, so no example has a time limit. The same examples are tried each time, so that a run tells of
@@ -21,20 +22,16 @@ from tests.waiting import eventually
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("checked", settings.get_profile("patient"), derandomize=True, database=None)
 settings.load_profile("patient" if os.environ.get("NEW_EXAMPLES") else "checked")
-DAEMONS_FOLDERS: Final = frozenset({"chaos", "system", "systemd"})
-"""Of tests with real daemons, some of which they start by other ways than the fixtures below."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have all tests with real daemons run in one process, one after another, where there are several (`-n`)."""
-    for item in items:
-        uses = getattr(item, "fixturenames", ())
-        if "runtime_directory" in uses or item.path.parent.name in DAEMONS_FOLDERS:
-            item.add_marker(pytest.mark.xdist_group("daemons"))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> DaemonsInTurn:
+    """Where tests run in several processes, say which go together."""
+    return scheduler_of(config, log)
 
 
 @pytest.fixture(autouse=True)
-def _leaves_nothing_behind() -> Iterator[None]:
+def _leaves_nothing_behind(resource_tracker: None) -> Iterator[None]:  # noqa: ARG001 - it is there before a test counts
     """Fail a test that leaks, after giving what it ended a moment to be gone."""
     shm_before = segments()
     processes_before = descendants(os.getpid())

@@ -117,6 +117,18 @@ KILLED: Final[Body] = {
 }
 
 SERVICES: Final[Body] = {
+    "distribution": {
+        "whole_frame_pixels_max": "auto",
+        "whole": 7,
+        "by_stages": 2,
+        "hand_over_ms": 0.25,
+        "spread_from_ms": 25.0,
+        "heavy_from_ms": 50.0,
+        "heavy_waiting": 0,
+        "heavy_in_work": 0,
+        "light_about": False,
+        "arena_kept_bytes": 0,
+    },
     "status": "ok",
     "services": [
         service("supervisor", 4100, 9_400_000),

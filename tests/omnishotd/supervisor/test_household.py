@@ -35,7 +35,7 @@ def test_death_of_a_worker_is_told_to_the_broker_after_it_was_waited_for(stage: 
     pid = child.pid
     stage.end("decode-0")
 
-    assert stage.hear("broker") == WorkerGone(child.incarnation, "SIGKILL; perhaps out of memory")
+    assert stage.hear("broker") == WorkerGone(child.incarnation, "SIGKILL; perhaps out of memory", "SIGKILL")
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
 

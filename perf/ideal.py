@@ -129,6 +129,8 @@ def main() -> None:
         key = order.request, order.source_file
         if key not in jobs:
             # One at a time: what another picture has touched is no part of this one's memory.
+            jobs.clear()
+            gc.collect()
             jobs = {key: Job(order.request, Path(order.source_file).read_bytes())}
         _say(Sample(jobs[key].do()) if order.is_sample else measure(jobs[key]))
 

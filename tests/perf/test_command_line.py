@@ -75,7 +75,8 @@ def test_benchmark_measures_saves_and_draws(
     ]  # fmt: skip
     assert all(one.frames and one.pss_mib[0] > 10 for one in found.series)
     assert {"broker", "decode", "control", "supervisor"} <= found.series[1].processor_us.keys()
-    assert found.series[1].producer_us[0] > 0
+    # The kernel counts hundredths of a second: a light producer may have none in a turn.
+    assert sum(one.producer_us[0] for one in found.series if one.contender == "daemon") > 0
     assert found.samples["daemon"][0].rmse == 0
     assert (folder / "x.png").stat().st_size > 10_000
     assert "frames a second, 32 in flight" in capsys.readouterr().out

@@ -6,7 +6,7 @@ The rules that nothing may break (each held by a test):
 - an answer counts only under the lease that is current; a lease is used once;
 - a worker's leases end by its answers or by proof of its death, never by a deadline;
 - a frame that a worker had begun when it died is made again from its payload, which the broker holds in memory of its
-  own: of what that worker wrote, nothing gets into a picture;
+  own, or from lent pixels, which no worker can write to: of what that worker wrote, nothing gets into a picture;
 - whatever happens, a frame gets one outcome.
 
 What is not promised: all workers map all of the arena, so one that was taken over, or whose decoder writes far beyond

@@ -131,6 +131,8 @@ class BrokerProcess:
 
     def run(self) -> None:
         """Work until told to stop."""
+        # Before whatever the first turn may take.
+        self._beat(time.monotonic_ns() // 1000)
         wait_ms = 0
         looks_at_door = True
         while not self._is_stopped:

@@ -6,7 +6,7 @@ as each is encoded before the next is begun. So all steps but the first are the 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from ipc.extents import aligned
 from ipc.messages import Encode, Extent, Step, Transform
@@ -14,26 +14,8 @@ from ipc.pixels import Geometry
 from ipc.scratch import SCRATCH, SCRATCH_BYTES
 from ipc.stage import Stage
 
-
-class _Output(Protocol):
-    """What is needed of `plan.OutputPlan`."""
-
-    @property
-    def operations(self) -> bytes: ...
-    @property
-    def nominal(self) -> Geometry: ...
-    @property
-    def result(self) -> Geometry: ...
-    @property
-    def room_bytes(self) -> int: ...
-    @property
-    def encoding(self) -> bytes: ...
-    @property
-    def overlays(self) -> tuple[str, ...]: ...
-    @property
-    def is_open(self) -> bool: ...
-    @property
-    def keeps_metadata(self) -> bool: ...
+if TYPE_CHECKING:
+    from omnishotd.broker.plan import OutputPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +37,7 @@ class Whole:
         return range(len(self.results))
 
 
-def whole_of(decoded: Geometry, outputs: Sequence[_Output], *, is_raw: bool) -> Whole | None:
+def whole_of(decoded: Geometry, outputs: "Sequence[OutputPlan]", *, is_raw: bool) -> Whole | None:
     """Lay out the frames of a plan; None where there is too little scratch memory for them."""
     pixels_bytes = 0 if is_raw else aligned(decoded.bytes)
     result_bytes = max((output.room_bytes for output in outputs if output.operations), default=0)

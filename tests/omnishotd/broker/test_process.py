@@ -34,6 +34,9 @@ from tests.omnishotd.broker.rig import ARENA_BYTES, LAYOUTS, PLAIN, header, make
 from tests.omnishotd.broker.surroundings import WITHIN_MS, Surroundings, report, take_tasks
 from tests.waiting import eventually
 
+PLACES = 4
+"""Of `make_settings`."""
+
 
 def test_frame_goes_from_producer_to_worker_and_back(around: Surroundings) -> None:
     around.expect(2)
@@ -372,3 +375,15 @@ def test_broker_whose_loop_stood_still_puts_time_limits_off_and_says_so(
 
     around.beats(2)  # and nobody is killed
     assert any(line.startswith("its loop stood still for ") for line in caplog.messages)
+
+
+def test_questions_are_answered_while_all_places_in_work_are_taken(around: Surroundings) -> None:
+    around.expect(2)
+    around.begin()
+    worker, producer = around.worker(2), around.producer()
+    for number in range(PLACES):
+        producer.send_multipart([header(f"f{number}"), picture()])
+    take_tasks(worker)
+    producer.send(header("q", op="ping"))
+
+    assert msgpack.unpackb(producer.recv())["id"] == "q"
